@@ -1,0 +1,5 @@
+/** The words that every other package uses. */
+@NullMarked
+package dev.sluice.core;
+
+import org.jspecify.annotations.NullMarked;
