@@ -1,4 +1,7 @@
-/** The words that every other package uses. */
+/**
+ * Values that every room shares: positions, payloads, names of types, and the root of all
+ * exceptions.
+ */
 @NullMarked
 package dev.sluice.core;
 

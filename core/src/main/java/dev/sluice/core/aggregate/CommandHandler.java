@@ -1,0 +1,325 @@
+package dev.sluice.core.aggregate;
+
+import dev.sluice.core.Position;
+import dev.sluice.core.StoreUnavailableException;
+import dev.sluice.core.event.DomainEvent;
+import dev.sluice.core.event.EventIds;
+import dev.sluice.core.event.NewEvent;
+import dev.sluice.core.event.RecordedEvent;
+import dev.sluice.core.event.StreamId;
+import dev.sluice.core.serialization.EventCodec;
+import dev.sluice.core.store.Append;
+import dev.sluice.core.store.AppendResult;
+import dev.sluice.core.store.DuplicateEventException;
+import dev.sluice.core.store.EventStore;
+import dev.sluice.core.store.ExpectedVersion;
+import dev.sluice.core.store.Storage;
+import dev.sluice.core.store.StoredEvent;
+import dev.sluice.core.store.VersionConflictException;
+import dev.sluice.core.translation.EventAssembler;
+import dev.sluice.core.translation.Translation;
+import java.time.Clock;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Optional;
+import java.util.UUID;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Runs commands against the aggregates of one category: load, decide, append; when somebody else
+ * appended meanwhile, read what they appended and decide again. Safe for use by any number of
+ * threads.
+ *
+ * @param <C> commands
+ * @param <S> the aggregate's state
+ * @param <E> the aggregate's domain events
+ */
+public final class CommandHandler<C, S, E extends DomainEvent> {
+
+  private static final int TRIES_WHILE_UNAVAILABLE = 3;
+
+  private final String category;
+  private final Decider<C, S, E> decider;
+  private final Class<E> eventClass;
+  private final EventStore store;
+  private final EventCodec codec;
+  private final EventAssembler assembler;
+  private final RetryPolicy retryPolicy;
+  private final @Nullable Snapshots<S> snapshots;
+  private final Clock clock;
+
+  private CommandHandler(Builder<C, S, E> builder) {
+    this.category = builder.category;
+    this.decider = builder.decider;
+    this.eventClass = builder.eventClass;
+    this.store = builder.storage.eventStore();
+    this.codec = builder.codec;
+    this.assembler = new EventAssembler(builder.codec, builder.translation);
+    this.retryPolicy = builder.retryPolicy;
+    this.snapshots =
+        builder.snapshotPolicy == null
+            ? null
+            : new Snapshots<>(
+                builder.storage.snapshots(), builder.codec.serializer(), builder.snapshotPolicy);
+    this.clock = builder.clock;
+  }
+
+  /**
+   * Starts a handler.
+   *
+   * @param category the stream category of the aggregates
+   * @param eventClass what all their events have in common, such as a sealed interface
+   */
+  public static <C, S, E extends DomainEvent> Builder<C, S, E> builder(
+      Storage storage,
+      EventCodec codec,
+      String category,
+      Class<E> eventClass,
+      Decider<C, S, E> decider) {
+    return new Builder<>(storage, codec, category, eventClass, decider);
+  }
+
+  /** {@link #handle(String, Object, CommandOptions)} with nothing further said. */
+  public CommandResult<S, E> handle(String id, C command) {
+    return handle(id, command, CommandOptions.DEFAULT);
+  }
+
+  /**
+   * Runs a command. On return its events are durable.
+   *
+   * @param id the aggregate's id within the category
+   * @throws TooManyConflictsException if each attempt met a concurrent append; nothing was stored
+   * @throws VersionConflictException if the aggregate has changed since the version that the
+   *     options name; nothing was stored
+   * @throws StoreUnavailableException if the store can't be reached; whether the events were stored
+   *     is unknown, a command with a command id can be repeated safely
+   * @throws RuntimeException whatever the decider or the translator throws; nothing was stored
+   */
+  public CommandResult<S, E> handle(String id, C command, CommandOptions options) {
+    StreamId stream = StreamId.of(category, id);
+    Loaded<S> loaded = load(stream);
+    for (int conflicts = 0; ; conflicts++) {
+      if (options.commandId().isPresent()) {
+        Optional<StoredEvent> earlier = findEarlier(stream, options.commandId().get());
+        if (earlier.isPresent()) {
+          return new CommandResult<>(
+              loaded.state(), loaded.version(), loaded.position(), List.of(), conflicts);
+        }
+      }
+      refuseIfChanged(stream, loaded, options);
+      List<E> events = decider.decide(command, loaded.state());
+      if (events.isEmpty()) {
+        return new CommandResult<>(
+            loaded.state(), loaded.version(), loaded.position(), events, conflicts);
+      }
+      try {
+        AppendResult appended = append(assemble(stream, loaded.version(), events, options));
+        Loaded<S> after =
+            new Loaded<>(evolve(loaded.state(), events), appended.version(), appended.position());
+        if (snapshots != null) {
+          snapshots.saveIfDue(stream, loaded.version(), after);
+        }
+        return new CommandResult<>(
+            after.state(), after.version(), after.position(), events, conflicts);
+      } catch (VersionConflictException conflict) {
+        if (conflicts + 1 >= retryPolicy.maxAttempts()) {
+          throw new TooManyConflictsException(conflicts + 1, conflict);
+        }
+        pause(retryPolicy.pauseAfter(conflicts + 1).toNanos(), conflict);
+        loaded = catchUp(stream, loaded);
+      }
+    }
+  }
+
+  /** Reads an aggregate as it is now; at version 0 in its initial state if it does not exist. */
+  public Loaded<S> load(String id) {
+    return load(StreamId.of(category, id));
+  }
+
+  private Loaded<S> load(StreamId stream) {
+    Loaded<S> initial = new Loaded<>(decider.initial(), 0, Position.START);
+    if (snapshots != null) {
+      Optional<Loaded<S>> snapshot = snapshots.load(stream);
+      if (snapshot.isPresent()) {
+        // The snapshot's own event is read again: if it is not there, the snapshot is newer than
+        // its stream, such as after a restored backup, and must not be used.
+        Iterator<RecordedEvent> tail = store.readFrom(stream, snapshot.get().version()).iterator();
+        if (tail.hasNext()) {
+          Position position = tail.next().position();
+          return evolve(
+              new Loaded<>(snapshot.get().state(), snapshot.get().version(), position), tail);
+        }
+        snapshots.countUnusable(stream, "it is newer than its stream");
+      }
+    }
+    return catchUp(stream, initial);
+  }
+
+  private Loaded<S> catchUp(StreamId stream, Loaded<S> from) {
+    return evolve(from, store.readFrom(stream, from.version() + 1).iterator());
+  }
+
+  private Loaded<S> evolve(Loaded<S> from, Iterator<RecordedEvent> events) {
+    S state = from.state();
+    long version = from.version();
+    Position position = from.position();
+    while (events.hasNext()) {
+      RecordedEvent recorded = events.next();
+      state = decider.evolve(state, decode(recorded));
+      version = recorded.version();
+      position = recorded.position();
+    }
+    return new Loaded<>(state, version, position);
+  }
+
+  private S evolve(S from, List<E> events) {
+    S state = from;
+    for (E event : events) {
+      state = decider.evolve(state, event);
+    }
+    return state;
+  }
+
+  private E decode(RecordedEvent recorded) {
+    DomainEvent event = codec.decode(recorded);
+    if (!eventClass.isInstance(event)) {
+      throw new IllegalStateException(
+          recorded.stream()
+              + ", version "
+              + recorded.version()
+              + ", is a "
+              + event.getClass().getName()
+              + ", not a "
+              + eventClass.getName()
+              + "; give each kind of aggregate a category of its own");
+    }
+    return eventClass.cast(event);
+  }
+
+  private Optional<StoredEvent> findEarlier(StreamId stream, UUID commandId) {
+    Optional<StoredEvent> earlier = store.find(eventId(commandId, 0));
+    earlier
+        .filter(event -> !event.stream().equals(stream))
+        .ifPresent(
+            event -> {
+              throw new DuplicateEventException(
+                  stream, event.id(), event.stream(), event.version());
+            });
+    return earlier;
+  }
+
+  private void refuseIfChanged(StreamId stream, Loaded<S> loaded, CommandOptions options) {
+    options
+        .unchangedSince()
+        .ifPresent(
+            version -> {
+              if (loaded.version() != version) {
+                throw new VersionConflictException(
+                    stream, ExpectedVersion.exactly(version), loaded.version());
+              }
+            });
+  }
+
+  private Append assemble(StreamId stream, long version, List<E> events, CommandOptions options) {
+    Instant now = clock.instant();
+    List<NewEvent> assembled = new ArrayList<>(events.size());
+    for (E event : events) {
+      int index = assembled.size();
+      UUID id = options.commandId().map(key -> eventId(key, index)).orElseGet(EventIds::next);
+      assembled.add(assembler.assemble(stream, id, now, options.metadata(), event));
+    }
+    return new Append(stream, ExpectedVersion.exactly(version), assembled);
+  }
+
+  private static UUID eventId(UUID commandId, int index) {
+    return EventIds.derived(commandId, "event/" + index);
+  }
+
+  /** Appends; repeats with the same event ids, which stores nothing twice, if the reply is lost. */
+  private AppendResult append(Append append) {
+    for (int tries = 1; ; tries++) {
+      try {
+        return store.append(append);
+      } catch (StoreUnavailableException e) {
+        if (tries == TRIES_WHILE_UNAVAILABLE) {
+          throw e;
+        }
+        pause(retryPolicy.pauseAfter(tries).toNanos(), e);
+      }
+    }
+  }
+
+  private static void pause(long nanos, RuntimeException reason) {
+    try {
+      Thread.sleep(nanos / 1_000_000, (int) (nanos % 1_000_000));
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw reason;
+    }
+  }
+
+  /**
+   * Collects what a handler works with. Not safe for concurrent use.
+   *
+   * @param <C> commands
+   * @param <S> the aggregate's state
+   * @param <E> the aggregate's domain events
+   */
+  public static final class Builder<C, S, E extends DomainEvent> {
+
+    private final Storage storage;
+    private final EventCodec codec;
+    private final String category;
+    private final Class<E> eventClass;
+    private final Decider<C, S, E> decider;
+    private Translation translation = Translation.none();
+    private RetryPolicy retryPolicy = RetryPolicy.DEFAULT;
+    private @Nullable SnapshotPolicy<S> snapshotPolicy;
+    private Clock clock = Clock.systemUTC();
+
+    private Builder(
+        Storage storage,
+        EventCodec codec,
+        String category,
+        Class<E> eventClass,
+        Decider<C, S, E> decider) {
+      this.storage = storage;
+      this.codec = codec;
+      this.category = category;
+      this.eventClass = eventClass;
+      this.decider = decider;
+    }
+
+    /** What leaves the bounded context; nothing by default. */
+    public Builder<C, S, E> translation(Translation translation) {
+      this.translation = translation;
+      return this;
+    }
+
+    /** How conflicts are retried; {@link RetryPolicy#DEFAULT} by default. */
+    public Builder<C, S, E> retries(RetryPolicy retryPolicy) {
+      this.retryPolicy = retryPolicy;
+      return this;
+    }
+
+    /** That snapshots are taken; none by default. */
+    public Builder<C, S, E> snapshots(SnapshotPolicy<S> snapshotPolicy) {
+      this.snapshotPolicy = snapshotPolicy;
+      return this;
+    }
+
+    /** Where the time of events comes from; the system's clock by default. */
+    public Builder<C, S, E> clock(Clock clock) {
+      this.clock = clock;
+      return this;
+    }
+
+    /** Builds the handler. */
+    public CommandHandler<C, S, E> build() {
+      StreamId.of(category, "x");
+      return new CommandHandler<>(this);
+    }
+  }
+}

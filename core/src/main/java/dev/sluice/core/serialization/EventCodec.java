@@ -1,0 +1,136 @@
+package dev.sluice.core.serialization;
+
+import dev.sluice.core.EventTypes;
+import dev.sluice.core.Payload;
+import dev.sluice.core.UnregisteredTypeException;
+import dev.sluice.core.event.DomainEvent;
+import dev.sluice.core.event.Metadata;
+import dev.sluice.core.event.RecordedEvent;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.function.Function;
+
+/**
+ * Turns domain events into type names and bytes, and stored events back, in the form that the code
+ * of today knows. Immutable, and safe for use by any number of threads.
+ */
+public final class EventCodec {
+
+  private final EventTypes<DomainEvent> types;
+  private final Serializer serializer;
+  private final Map<Class<?>, Function<DomainEvent, DomainEvent>> upcasters;
+
+  private EventCodec(
+      EventTypes<DomainEvent> types,
+      Serializer serializer,
+      Map<Class<?>, Function<DomainEvent, DomainEvent>> upcasters) {
+    this.types = types;
+    this.serializer = serializer;
+    this.upcasters = Map.copyOf(upcasters);
+  }
+
+  /** A codec for the events of a registry. */
+  public static EventCodec of(EventTypes<DomainEvent> types, Serializer serializer) {
+    return new EventCodec(types, serializer, Map.of());
+  }
+
+  /**
+   * A copy that turns each stored event of a former class into one of a newer class when it is
+   * read. What is stored stays as it is. The result may be of a former class, too.
+   *
+   * @param former a registered class that is no longer written
+   */
+  public <E extends DomainEvent> EventCodec withUpcaster(
+      Class<E> former, Function<? super E, ? extends DomainEvent> upcaster) {
+    types.nameOf(former);
+    Map<Class<?>, Function<DomainEvent, DomainEvent>> copy = new HashMap<>(upcasters);
+    if (copy.put(former, event -> upcaster.apply(former.cast(event))) != null) {
+      throw new IllegalArgumentException(former.getName() + " already has an upcaster");
+    }
+    return new EventCodec(types, serializer, copy);
+  }
+
+  /** The registry. */
+  public EventTypes<DomainEvent> types() {
+    return types;
+  }
+
+  /** The serializer of payloads, metadata and snapshots. */
+  public Serializer serializer() {
+    return serializer;
+  }
+
+  /**
+   * The name under which an event is stored.
+   *
+   * @throws UnregisteredTypeException if its class has none
+   */
+  public String typeOf(DomainEvent event) {
+    return types.nameOf(event.getClass());
+  }
+
+  /**
+   * The bytes of an event.
+   *
+   * @throws SerializationException if it can't be serialised
+   */
+  public Payload encode(DomainEvent event) {
+    return serializer.write(event);
+  }
+
+  /**
+   * A stored event as an object.
+   *
+   * @throws UnregisteredTypeException if nobody knows its type name
+   * @throws SerializationException if its data can't be read
+   */
+  public DomainEvent decode(RecordedEvent recorded) {
+    Class<? extends DomainEvent> type =
+        types
+            .classOf(recorded.type())
+            .orElseThrow(
+                () ->
+                    new UnregisteredTypeException(
+                        "the stored event type '"
+                            + recorded.type()
+                            + "' ("
+                            + recorded.stream()
+                            + ", version "
+                            + recorded.version()
+                            + ") has no registered class; register it with EventTypes, as an alias"
+                            + " if it was renamed"));
+    DomainEvent event;
+    try {
+      event = serializer.read(recorded.data(), type);
+    } catch (SerializationException e) {
+      throw new SerializationException(
+          recorded.stream() + ", version " + recorded.version() + ": " + e.getMessage(), e);
+    }
+    for (var upcaster = upcasters.get(event.getClass());
+        upcaster != null;
+        upcaster = upcasters.get(event.getClass())) {
+      event = upcaster.apply(event);
+    }
+    return event;
+  }
+
+  /** The bytes of metadata; none for none. */
+  public Payload encode(Metadata metadata) {
+    return metadata.values().isEmpty() ? Payload.EMPTY : serializer.write(metadata.values());
+  }
+
+  /**
+   * A stored event's metadata.
+   *
+   * @throws SerializationException if it can't be read
+   */
+  public Metadata decodeMetadata(RecordedEvent recorded) {
+    return recorded.metadata().isEmpty()
+        ? Metadata.EMPTY
+        : new Metadata(serializer.read(recorded.metadata(), StringMap.class));
+  }
+
+  private static final class StringMap extends HashMap<String, String> {
+    private static final long serialVersionUID = 1L;
+  }
+}

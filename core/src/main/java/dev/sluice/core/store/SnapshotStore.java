@@ -1,0 +1,21 @@
+package dev.sluice.core.store;
+
+import dev.sluice.core.event.StreamId;
+import java.util.Optional;
+
+/**
+ * Keeps one snapshot for each stream and schema. Losing one never changes a result.
+ *
+ * <p><b>Threads.</b> Safe for use by any number of threads and processes. Every call blocks.
+ */
+public interface SnapshotStore {
+
+  /** The snapshot of a stream in this schema, if one is kept. */
+  Optional<Snapshot> load(StreamId stream, String schema);
+
+  /** Keeps a snapshot, instead of an earlier one of the same stream and schema. */
+  void save(Snapshot snapshot);
+
+  /** Forgets all snapshots of a stream; nothing happens if there are none. */
+  void delete(StreamId stream);
+}

@@ -1,0 +1,85 @@
+package dev.sluice.core.translation;
+
+import dev.sluice.core.EventTypes;
+import dev.sluice.core.event.DomainEvent;
+import dev.sluice.core.event.EventIds;
+import dev.sluice.core.outbox.IntegrationEvent;
+import dev.sluice.core.outbox.IntegrationMessage;
+import dev.sluice.core.serialization.Serializer;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A translator with what it takes to serialise its results: the registry of the published language
+ * and a serializer. Immutable, and safe for use by any number of threads.
+ */
+public final class Translation {
+
+  private static final Translation NONE =
+      new Translation(Translator.none(), EventTypes.<IntegrationEvent>builder().build(), null);
+
+  private final Translator translator;
+  private final EventTypes<IntegrationEvent> types;
+  private final @Nullable Serializer serializer;
+
+  private Translation(
+      Translator translator, EventTypes<IntegrationEvent> types, @Nullable Serializer serializer) {
+    this.translator = translator;
+    this.types = types;
+    this.serializer = serializer;
+  }
+
+  /** Lets nothing out. */
+  public static Translation none() {
+    return NONE;
+  }
+
+  /**
+   * Lets out what a translator makes.
+   *
+   * @param types the published language; an event that is not in it is refused
+   * @param serializer must write JSON
+   */
+  public static Translation of(
+      Translator translator, EventTypes<IntegrationEvent> types, Serializer serializer) {
+    return new Translation(translator, types, serializer);
+  }
+
+  /**
+   * The integration messages for a domain event, in their order.
+   *
+   * <p>A message's id is derived from the domain event's id, the message's type, and its number
+   * among those of the same type: it is the same whenever the event is translated again, also by a
+   * translator that has learnt further types since.
+   *
+   * @throws dev.sluice.core.UnregisteredTypeException if one is not in the published language
+   * @throws dev.sluice.core.serialization.SerializationException if one can't be serialised
+   */
+  public List<IntegrationMessage> translate(DomainEvent event, Source source) {
+    List<Outgoing> all = translator.translate(event, source);
+    if (all.isEmpty() || serializer == null) {
+      return List.of();
+    }
+    List<IntegrationMessage> messages = new ArrayList<>(all.size());
+    Map<String, Integer> numbers = new HashMap<>();
+    for (Outgoing outgoing : all) {
+      String type = types.nameOf(outgoing.event().getClass());
+      int number = numbers.merge(type, 1, Integer::sum);
+      String aggregateId = source.stream().id();
+      messages.add(
+          new IntegrationMessage(
+              EventIds.derived(source.eventId(), type + "/" + number),
+              type,
+              outgoing.key().orElse(aggregateId),
+              aggregateId,
+              source.time(),
+              serializer.write(outgoing.event()),
+              source.metadata().correlationId(),
+              source.metadata().causationId()));
+    }
+    return messages;
+  }
+}
