@@ -2,7 +2,7 @@ package dev.sluice.core.outbox;
 
 import dev.sluice.core.SluiceException;
 
-/** A message that the broker will never take. None of the batch was published. */
+/** A message that the broker does not take. Nothing of its batch was published. */
 public class MessageRefusedException extends SluiceException {
 
   private static final long serialVersionUID = 1L;
@@ -18,7 +18,7 @@ public class MessageRefusedException extends SluiceException {
             + refused.message().type()
             + "' at "
             + refused.position()
-            + " was refused for good: "
+            + " was refused: "
             + reason);
     this.refused = refused;
   }
