@@ -41,7 +41,6 @@ public final class KafkaServer {
     if (shared == null) {
       shared =
           Resolution.of(
-              "Kafka",
               BOOTSTRAP_PROPERTY,
               KafkaServer::explicit,
               KafkaServer::container,

@@ -78,7 +78,6 @@ public final class PostgresServer {
     if (shared == null) {
       shared =
           Resolution.of(
-              "PostgreSQL",
               URI_PROPERTY,
               PostgresServer::explicit,
               PostgresServer::container,

@@ -18,11 +18,7 @@ final class Resolution {
   private Resolution() {}
 
   static <T> T of(
-      String name,
-      String property,
-      Function<String, T> explicit,
-      Supplier<T> container,
-      Supplier<T> embedded) {
+      String property, Function<String, T> explicit, Supplier<T> container, Supplier<T> embedded) {
     T server = resolve(property, explicit, container, embedded);
     System.out.println("[test-servers] " + server);
     return server;
