@@ -1,0 +1,157 @@
+package dev.sluice.publisher;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import dev.sluice.core.Payload;
+import dev.sluice.core.Position;
+import dev.sluice.core.coordination.Checkpoint;
+import dev.sluice.core.coordination.CheckpointConflictException;
+import dev.sluice.core.coordination.CheckpointStore;
+import java.net.URLDecoder;
+import java.net.URLEncoder;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.UUID;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The decisions of people about a relay, with who and why. Any process adds to it; the owner of a
+ * lane reads it once a second and carries out what concerns the lane. The last 100 are kept.
+ */
+final class ControlLog {
+  private static final int KEPT = 100;
+  private static final int TRIES = 20;
+
+  private final CheckpointStore checkpoints;
+  private final String name;
+
+  ControlLog(CheckpointStore checkpoints, String relay) {
+    this.checkpoints = checkpoints;
+    // Not below relay/: pruning would take it for a lane that never moves.
+    this.name = "relay-control/" + relay;
+  }
+
+  enum Action {
+    RESUME,
+    SKIP,
+    REPLACE,
+    RESTART
+  }
+
+  /**
+   * One decision.
+   *
+   * @param number its place in the log, from 1
+   * @param id the message that it is about; null for a restart
+   * @param type the type of what replaces the message
+   * @param data what replaces the message
+   * @param lane the lane that is restarted; -1 otherwise
+   * @param position where it is restarted
+   */
+  record Command(
+      long number,
+      Instant time,
+      String who,
+      String why,
+      Action action,
+      @Nullable UUID id,
+      String type,
+      String data,
+      int lane,
+      Position position) {
+
+    private String format() {
+      return List.of(
+              number, time, who, why, action, id == null ? "" : id, type, data, lane, position)
+          .stream()
+          .map(field -> URLEncoder.encode(field.toString(), UTF_8))
+          .collect(Collectors.joining(" "));
+    }
+
+    private static Command parse(String line) {
+      String[] field = line.split(" ", -1);
+      for (int i = 0; i < field.length; i++) {
+        field[i] = URLDecoder.decode(field[i], UTF_8);
+      }
+      return new Command(
+          Long.parseLong(field[0]),
+          Instant.parse(field[1]),
+          field[2],
+          field[3],
+          Action.valueOf(field[4]),
+          field[5].isEmpty() ? null : UUID.fromString(field[5]),
+          field[6],
+          field[7],
+          Integer.parseInt(field[8]),
+          Position.parse(field[9]));
+    }
+
+    private Command numbered(long number) {
+      return new Command(number, time, who, why, action, id, type, data, lane, position);
+    }
+
+    /** Without the data, which is not for logs. */
+    @Override
+    public String toString() {
+      return "decision "
+          + number
+          + " by "
+          + who
+          + ": "
+          + action
+          + (id == null ? " lane " + lane + " from " + position : " " + id)
+          + " ("
+          + why
+          + ")";
+    }
+  }
+
+  List<Command> all() {
+    return checkpoints.load(name).map(ControlLog::commands).orElse(List.of());
+  }
+
+  List<Command> after(long number) {
+    return all().stream().filter(command -> command.number() > number).toList();
+  }
+
+  /** The last restart of a lane that was asked for and not carried out. */
+  Optional<Command> restart(int lane, long after) {
+    return after(after).stream()
+        .filter(command -> command.action() == Action.RESTART && command.lane() == lane)
+        .reduce((first, second) -> second);
+  }
+
+  void add(Command command) {
+    for (int i = 0; ; i++) {
+      Optional<Checkpoint> stored = checkpoints.load(name);
+      List<Command> commands = new ArrayList<>(stored.map(ControlLog::commands).orElse(List.of()));
+      long last = commands.isEmpty() ? 0 : commands.get(commands.size() - 1).number();
+      commands.add(command.numbered(last + 1));
+      Payload text =
+          Payload.ofUtf8(
+              commands.stream()
+                  .skip(Math.max(0, commands.size() - KEPT))
+                  .map(Command::format)
+                  .collect(Collectors.joining("\n")));
+      try {
+        checkpoints.save(
+            stored
+                .map(s -> s.next(Position.START, text, 0))
+                .orElseGet(() -> Checkpoint.first(name, Position.START, text, 0)));
+        return;
+      } catch (CheckpointConflictException e) {
+        // Somebody else decided at the same moment.
+        if (i == TRIES) {
+          throw e;
+        }
+      }
+    }
+  }
+
+  private static List<Command> commands(Checkpoint checkpoint) {
+    return checkpoint.state().toUtf8().lines().map(Command::parse).toList();
+  }
+}

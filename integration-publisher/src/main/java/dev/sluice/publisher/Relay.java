@@ -1,0 +1,320 @@
+package dev.sluice.publisher;
+
+import dev.sluice.core.Registration;
+import dev.sluice.core.coordination.CheckpointStore;
+import dev.sluice.core.coordination.Lease;
+import dev.sluice.core.coordination.LeaseLostException;
+import dev.sluice.core.coordination.LeaseStore;
+import dev.sluice.core.outbox.MessagePublisher;
+import dev.sluice.core.outbox.Outbox;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.UUID;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Publishes what is in the outbox: in order for each key, and as often as the publisher guarantees,
+ * which is once with {@code KafkaMessagePublisher}. Reads only; how far it has come is kept by the
+ * broker.
+ *
+ * <p>Run one in each process of a service, with the same name: the processes share the lanes, and
+ * take over those of a process that is gone when its leases have expired.
+ *
+ * <p>Failures of the broker or the store are retried until they are over, and logged once; {@link
+ * #status} tells. Safe for use by any number of threads.
+ */
+public final class Relay implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(Relay.class);
+  private static final Pattern NAME = Pattern.compile("[a-zA-Z0-9._-]{1,100}");
+  private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(30);
+
+  private final RelaySettings settings;
+  private final RelayControl control;
+  private final List<LaneRunner> runners = new ArrayList<>();
+  private final List<Thread> threads = new ArrayList<>();
+  private final ScheduledExecutorService timer;
+  private final ExecutorService readAhead = Executors.newVirtualThreadPerTaskExecutor();
+  private final Registration hints;
+  private volatile int share;
+  private @Nullable Lease membership;
+
+  private Relay(RelaySettings settings) {
+    this.settings = settings;
+    this.control =
+        new RelayControl(
+            settings.name(), settings.outbox(), settings.checkpoints(), settings.leases());
+    this.share = settings.lanes();
+    this.timer =
+        Executors.newSingleThreadScheduledExecutor(
+            Thread.ofPlatform()
+                .daemon()
+                .name("sluice-relay-" + settings.name() + "-timer")
+                .factory());
+    for (int lane = 0; lane < settings.lanes(); lane++) {
+      LaneRunner runner = new LaneRunner(settings, lane, this::mayAcquire, readAhead);
+      runners.add(runner);
+      threads.add(
+          Thread.ofPlatform()
+              .name("sluice-relay-" + settings.name() + "-" + lane)
+              .daemon()
+              .unstarted(runner));
+    }
+    keepLeases();
+    long period = settings.leaseDuration().toMillis() / 3;
+    var unused = timer.scheduleAtFixedRate(this::keepLeases, period, period, TimeUnit.MILLISECONDS);
+    this.hints = settings.outbox().onAppend(this::signal);
+    threads.forEach(Thread::start);
+  }
+
+  /**
+   * Describes a relay.
+   *
+   * @param name names the relay in the broker and in the store, 1 to 100 of {@code a-z A-Z 0-9 . _
+   *     -}; the same in every process of the service, and no other service's in the same broker
+   */
+  public static Builder builder(
+      String name,
+      Outbox outbox,
+      CheckpointStore checkpoints,
+      LeaseStore leases,
+      MessagePublisher publisher) {
+    return new Builder(name, outbox, checkpoints, leases, publisher);
+  }
+
+  /** Says that there may be new messages. They are found without it, a little later. */
+  public void signal() {
+    runners.forEach(LaneRunner::signal);
+  }
+
+  /** How each lane is doing, whichever process owns it. */
+  public List<LaneStatus> status() {
+    return control.status();
+  }
+
+  /** Tells, and decides, what becomes of refused messages. */
+  public RelayControl control() {
+    return control;
+  }
+
+  /**
+   * Stops after the batches that are under way, and gives the lanes back. Does not close the
+   * publisher.
+   */
+  @Override
+  public void close() {
+    hints.close();
+    runners.forEach(LaneRunner::close);
+    boolean interrupted = false;
+    long deadline = System.nanoTime() + CLOSE_TIMEOUT.toNanos();
+    for (Thread thread : threads) {
+      try {
+        thread.join(Duration.ofNanos(Math.max(1, deadline - System.nanoTime())));
+      } catch (InterruptedException e) {
+        interrupted = true;
+      }
+    }
+    timer.shutdownNow();
+    readAhead.shutdownNow();
+    Lease member = membership;
+    if (member != null) {
+      try {
+        settings.leases().release(member);
+      } catch (RuntimeException e) {
+        log.debug("the membership expires by itself: {}", e.getMessage());
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private boolean mayAcquire() {
+    return runners.stream().filter(LaneRunner::owns).count() < share;
+  }
+
+  /** Renews what this process holds, and gives lanes away when other processes have too few. */
+  private void keepLeases() {
+    try {
+      for (LaneRunner runner : runners) {
+        runner.renew();
+      }
+      if (settings.lanes() > 1) {
+        joinMembers();
+        int members = Math.max(1, settings.leases().list(settings.memberPrefix()).size());
+        share = (settings.lanes() + members - 1) / members;
+        runners.stream().filter(LaneRunner::owns).skip(share).forEach(LaneRunner::release);
+      }
+    } catch (RuntimeException e) {
+      // The lanes notice by themselves that they were not renewed.
+      log.debug("can't renew the leases of relay {}: {}", settings.name(), e.getMessage());
+    }
+  }
+
+  private void joinMembers() {
+    Lease member = membership;
+    try {
+      if (member != null) {
+        membership = settings.leases().renew(member, settings.leaseDuration());
+        return;
+      }
+    } catch (LeaseLostException e) {
+      membership = null;
+    }
+    String name = settings.memberPrefix() + UUID.randomUUID();
+    membership =
+        settings.leases().acquire(name, settings.owner(), settings.leaseDuration()).orElse(null);
+  }
+
+  /** Settings of a relay. Not safe for use by several threads. */
+  public static final class Builder {
+    private final String name;
+    private final Outbox outbox;
+    private final CheckpointStore checkpoints;
+    private final LeaseStore leases;
+    private final MessagePublisher publisher;
+    private String owner;
+    private int lanes = 1;
+    private int maxMessages = 2_000;
+    private int maxBytes = 1024 * 1024;
+    private Duration minPoll = Duration.ofMillis(5);
+    private Duration maxPoll = Duration.ofMillis(100);
+    private Duration leaseDuration = Duration.ofSeconds(15);
+    private PoisonPolicy poison = PoisonPolicy.STOP_LANE;
+    private int maxAttempts = 3;
+    private int maxParkedKeys = 100;
+
+    private Builder(
+        String name,
+        Outbox outbox,
+        CheckpointStore checkpoints,
+        LeaseStore leases,
+        MessagePublisher publisher) {
+      if (!NAME.matcher(name).matches()) {
+        throw new IllegalArgumentException(
+            "'" + name + "' can't name a relay: use 1 to 100 of a-z A-Z 0-9 . _ -");
+      }
+      this.name = name;
+      this.outbox = Objects.requireNonNull(outbox, "outbox");
+      this.checkpoints = Objects.requireNonNull(checkpoints, "checkpoints");
+      this.leases = Objects.requireNonNull(leases, "leases");
+      this.publisher = Objects.requireNonNull(publisher, "publisher");
+      this.owner = "process " + ProcessHandle.current().pid();
+    }
+
+    /** Who this process is, for people who look at the status; default its process id. */
+    public Builder owner(String owner) {
+      this.owner = Objects.requireNonNull(owner, "owner");
+      return this;
+    }
+
+    /**
+     * Over how many lanes the keys are spread, 1 to 64; default 1. Lanes are published in parallel,
+     * by one process or several.
+     */
+    public Builder lanes(int lanes) {
+      this.lanes = within("lanes", lanes, 1, 64);
+      return this;
+    }
+
+    /**
+     * The greatest number of messages in a batch, 1 to {@value Outbox#MAX_LIMIT}; default 2,000.
+     */
+    public Builder maxBatchMessages(int messages) {
+      this.maxMessages = within("messages", messages, 1, Outbox.MAX_LIMIT);
+      return this;
+    }
+
+    /**
+     * About how many bytes of data a batch holds, by the size that messages had lately; default 1
+     * MiB.
+     */
+    public Builder maxBatchBytes(int bytes) {
+      this.maxBytes = within("bytes", bytes, 1, Integer.MAX_VALUE);
+      return this;
+    }
+
+    /**
+     * How often an empty outbox is looked at: after {@code min} when something was found lately,
+     * then less and less often down to {@code max}; default 5 and 100 ms. A hint of the store is
+     * followed at once.
+     */
+    public Builder poll(Duration min, Duration max) {
+      if (min.isNegative() || min.isZero() || max.compareTo(min) < 0) {
+        throw new IllegalArgumentException("poll needs 0 < min <= max, not " + min + " and " + max);
+      }
+      this.minPoll = min;
+      this.maxPoll = max;
+      return this;
+    }
+
+    /**
+     * For how long a lane of a process that is gone stays without an owner, at least 1 s; default
+     * 15 s. Too short a time costs needless changes of owners, never order or messages.
+     */
+    public Builder leaseDuration(Duration duration) {
+      if (duration.compareTo(Duration.ofSeconds(1)) < 0) {
+        throw new IllegalArgumentException("a lease lasts at least 1 s, not " + duration);
+      }
+      this.leaseDuration = duration;
+      return this;
+    }
+
+    /** What becomes of a message that the broker does not take; default stop the lane. */
+    public Builder poison(PoisonPolicy poison) {
+      this.poison = Objects.requireNonNull(poison, "poison");
+      return this;
+    }
+
+    /** How often a refused message is tried in all, at least 1; default 3. */
+    public Builder maxAttempts(int attempts) {
+      this.maxAttempts = within("attempts", attempts, 1, 1_000);
+      return this;
+    }
+
+    /** How many keys a lane parks before it stops; default 100. */
+    public Builder maxParkedKeys(int keys) {
+      this.maxParkedKeys = within("keys", keys, 1, 1_000);
+      return this;
+    }
+
+    /** Starts the relay. It connects by itself, and goes on trying. */
+    public Relay start() {
+      return new Relay(
+          new RelaySettings(
+              name,
+              owner,
+              outbox,
+              checkpoints,
+              leases,
+              publisher,
+              new ControlLog(checkpoints, name),
+              RelayMeters.NONE,
+              lanes,
+              maxMessages,
+              maxBytes,
+              minPoll,
+              maxPoll,
+              leaseDuration,
+              poison,
+              maxAttempts,
+              maxParkedKeys));
+    }
+
+    private static int within(String what, int value, int min, int max) {
+      if (value < min || value > max) {
+        throw new IllegalArgumentException(
+            what + " must be " + min + " to " + max + ", not " + value);
+      }
+      return value;
+    }
+  }
+}

@@ -1,0 +1,49 @@
+package dev.sluice.publisher;
+
+import dev.sluice.core.coordination.CheckpointStore;
+import dev.sluice.core.coordination.LeaseStore;
+import dev.sluice.core.outbox.MessagePublisher;
+import dev.sluice.core.outbox.Outbox;
+import java.time.Duration;
+
+/** What the parts of a relay share. */
+record RelaySettings(
+    String name,
+    String owner,
+    Outbox outbox,
+    CheckpointStore checkpoints,
+    LeaseStore leases,
+    MessagePublisher publisher,
+    ControlLog control,
+    RelayMeters meters,
+    int lanes,
+    int maxMessages,
+    int maxBytes,
+    Duration minPoll,
+    Duration maxPoll,
+    Duration leaseDuration,
+    PoisonPolicy poison,
+    int maxAttempts,
+    int maxParkedKeys) {
+
+  static final Duration FIRST_BACKOFF = Duration.ofMillis(100);
+  static final Duration MAX_BACKOFF = Duration.ofSeconds(5);
+
+  String checkpointName(int lane) {
+    return Outbox.RELAY_PREFIX + name + "/" + lane;
+  }
+
+  String leaseName(int lane) {
+    return Outbox.RELAY_PREFIX + name + "/" + lane;
+  }
+
+  String memberPrefix() {
+    return "relay-member/" + name + "/";
+  }
+
+  /** How long to wait after so many failures in a row. */
+  Duration backoff(int failures) {
+    Duration pause = FIRST_BACKOFF.multipliedBy(1L << Math.min(failures - 1, 10));
+    return pause.compareTo(MAX_BACKOFF) < 0 ? pause : MAX_BACKOFF;
+  }
+}
