@@ -1,4 +1,4 @@
-/** All ports on PostgreSQL. */
+/** All ports on PostgreSQL, through JDBI and the PostgreSQL JDBC driver. */
 @NullMarked
 package dev.sluice.adapter.jdbc;
 

@@ -1,0 +1,242 @@
+package dev.sluice.adapter.jdbc;
+
+import dev.sluice.core.store.AppendResult;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.HashSet;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.locks.LockSupport;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Group commit: appends that wait at the same moment share one statement, one transaction and one
+ * round trip, and each gets its own outcome.
+ *
+ * <p>There are a few <i>lanes</i>. An append that finds a free lane goes at once. The others wait;
+ * when a lane gets free, the first of them becomes its leader and takes along all who wait with it.
+ * Nobody waits for company, and there is no thread but the callers'.
+ *
+ * <p>Two appends to the same stream are never under way at the same time, so that within a process
+ * they meet in order instead of failing each other. A group that fails as a whole, because an
+ * append of another process came between, or holds a stream open, has stored nothing; its members
+ * then go alone, each on a connection of its own.
+ */
+final class AppendQueue {
+
+  /** Waiting longer than this for somebody else's transaction is done outside of the lanes. */
+  static final int LOCK_TIMEOUT_MILLIS = 100;
+
+  private static final int MAX_APPENDS = 256;
+  private static final int MAX_ITEMS = 2_048;
+  private static final int MAX_BYTES = 4 << 20;
+
+  private final Database database;
+  private final AppendStatements statements;
+  private final Appender alone;
+  private final int lanes;
+
+  private final ReentrantLock lock = new ReentrantLock();
+  private final Deque<Waiting> waiting = new ArrayDeque<>();
+  private final Set<String> streamsUnderWay = new HashSet<>();
+  private int lanesInUse;
+
+  AppendQueue(Database database, int lanes) {
+    this.database = database;
+    this.statements = AppendStatements.queued(database.sql(), LOCK_TIMEOUT_MILLIS);
+    this.alone = new Appender(AppendStatements.alone(database.sql()));
+    this.lanes = lanes;
+  }
+
+  AppendResult append(ReadyAppend append) {
+    Waiting mine = new Waiting(append, Thread.currentThread());
+    List<Waiting> group = enter(mine);
+    if (group.isEmpty()) {
+      mine.await();
+      if (mine.state == State.LEADS) {
+        group = gather(mine);
+      }
+    }
+    if (!group.isEmpty()) {
+      lead(mine, group);
+    }
+    return finish(mine);
+  }
+
+  /** A group with this append in front if a lane is free for it; else it waits. */
+  private List<Waiting> enter(Waiting mine) {
+    lock.lock();
+    try {
+      if (lanesInUse < lanes && streamsUnderWay.add(mine.append.stream())) {
+        lanesInUse++;
+        return List.of(mine);
+      }
+      waiting.add(mine);
+      return List.of();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** The new leader of a lane takes along who waits, as far as streams and sizes allow. */
+  private List<Waiting> gather(Waiting leader) {
+    List<Waiting> group = new ArrayList<>();
+    group.add(leader);
+    int events = leader.append.eventCount();
+    int messages = leader.append.messageCount();
+    long bytes = leader.append.bytes();
+    lock.lock();
+    try {
+      Iterator<Waiting> others = waiting.iterator();
+      while (others.hasNext() && group.size() < MAX_APPENDS) {
+        Waiting other = others.next();
+        if (events + other.append.eventCount() <= MAX_ITEMS
+            && messages + other.append.messageCount() <= MAX_ITEMS
+            && bytes + other.append.bytes() <= MAX_BYTES
+            && streamsUnderWay.add(other.append.stream())) {
+          events += other.append.eventCount();
+          messages += other.append.messageCount();
+          bytes += other.append.bytes();
+          others.remove();
+          group.add(other);
+        }
+      }
+    } finally {
+      lock.unlock();
+    }
+    // In one order everywhere, so that two processes with the same streams wait for each other in
+    // one direction only.
+    group.sort((a, b) -> a.append.stream().compareTo(b.append.stream()));
+    return group;
+  }
+
+  private void lead(Waiting leader, List<Waiting> group) {
+    try {
+      run(group);
+    } finally {
+      Waiting next = leave(group);
+      if (next != null) {
+        next.become(State.LEADS);
+      }
+      for (Waiting member : group) {
+        // Also after an Error of the leader: nobody may wait for ever.
+        if (member.state == State.WAITS || member.state == State.LEADS) {
+          member.state = State.GOES_ALONE;
+        }
+        if (member != leader) {
+          LockSupport.unpark(member.thread);
+        }
+      }
+    }
+  }
+
+  private void run(List<Waiting> group) {
+    try (Connection connection = database.open()) {
+      List<ReadyAppend> appends = new ArrayList<>(group.size());
+      for (Waiting member : group) {
+        appends.add(member.append);
+      }
+      @Nullable AppendResult[] results = statements.run(connection, appends);
+      for (int i = 0; i < results.length; i++) {
+        Waiting member = group.get(i);
+        member.result = results[i];
+        member.state = results[i] != null ? State.DONE : State.REFUSED;
+      }
+    } catch (SQLException e) {
+      boolean rolledBack = Failures.isRefusal(e);
+      for (Waiting member : group) {
+        member.failure = e;
+        member.state = rolledBack ? State.GOES_ALONE : State.FAILED;
+      }
+    }
+  }
+
+  /** Frees the lane, or hands it on. */
+  private @Nullable Waiting leave(List<Waiting> group) {
+    lock.lock();
+    try {
+      for (Waiting member : group) {
+        streamsUnderWay.remove(member.append.stream());
+      }
+      Iterator<Waiting> candidates = waiting.iterator();
+      while (candidates.hasNext()) {
+        Waiting candidate = candidates.next();
+        if (streamsUnderWay.add(candidate.append.stream())) {
+          candidates.remove();
+          return candidate;
+        }
+      }
+      lanesInUse--;
+      return null;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  private AppendResult finish(Waiting mine) {
+    @Nullable AppendResult result = mine.result;
+    if (mine.state == State.DONE && result != null) {
+      return result;
+    }
+    String doing = "appending to " + mine.append.append().stream();
+    if (mine.state == State.FAILED && mine.failure != null) {
+      throw Failures.translate(doing, mine.failure, mine.failure);
+    }
+    return database.call(
+        doing,
+        connection -> {
+          @Nullable AppendResult explained =
+              mine.state == State.REFUSED ? alone.explain(connection, mine.append) : null;
+          return explained != null ? explained : alone.append(connection, mine.append);
+        });
+  }
+
+  private enum State {
+    WAITS,
+    LEADS,
+    DONE,
+    REFUSED,
+    FAILED,
+    GOES_ALONE
+  }
+
+  /** An append on its way through the queue. The result is published by the state. */
+  private static final class Waiting {
+
+    private final ReadyAppend append;
+    private final Thread thread;
+    private @Nullable AppendResult result;
+    private @Nullable SQLException failure;
+    private volatile State state = State.WAITS;
+
+    Waiting(ReadyAppend append, Thread thread) {
+      this.append = append;
+      this.thread = thread;
+    }
+
+    /**
+     * Waits to be told what comes next. Not interruptible: it may be too late to withdraw, and then
+     * the caller has to learn what was stored.
+     */
+    void await() {
+      boolean interrupted = false;
+      while (state == State.WAITS) {
+        LockSupport.park(this);
+        interrupted |= Thread.interrupted();
+      }
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
+    }
+
+    void become(State next) {
+      state = next;
+      LockSupport.unpark(thread);
+    }
+  }
+}

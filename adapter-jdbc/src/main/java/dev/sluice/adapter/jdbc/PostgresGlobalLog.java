@@ -1,0 +1,220 @@
+package dev.sluice.adapter.jdbc;
+
+import dev.sluice.core.Position;
+import dev.sluice.core.Registration;
+import dev.sluice.core.event.RecordedEvent;
+import dev.sluice.core.store.EventFilter;
+import dev.sluice.core.store.GlobalLog;
+import dev.sluice.core.store.LogPage;
+import dev.sluice.core.store.LogStatus;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/** The event table in order of positions, up to the horizon. */
+final class PostgresGlobalLog implements GlobalLog {
+
+  private static final String UNTIL = "until";
+
+  private final Database database;
+  private final EventKinds kinds;
+  private final Horizon horizon;
+  private final WakeUps wakeUps;
+  private final String head;
+
+  PostgresGlobalLog(Database database, EventKinds kinds, Horizon horizon, WakeUps wakeUps) {
+    this.database = database;
+    this.kinds = kinds;
+    this.horizon = horizon;
+    this.wakeUps = wakeUps;
+    this.head = database.sql().get("log-head", untilHorizon());
+  }
+
+  @Override
+  public LogPage read(Position after, EventFilter filter, int limit) {
+    if (limit < 1 || limit > MAX_LIMIT) {
+      throw new IllegalArgumentException(
+          "a read returns 1 to " + MAX_LIMIT + " events, not " + limit + "; read in pages");
+    }
+    return database.call("reading the log", connection -> read(connection, after, filter, limit));
+  }
+
+  private LogPage read(Connection connection, Position after, EventFilter filter, int limit)
+      throws SQLException {
+    long known = horizon.known();
+    if (after.value() < known) {
+      // All of it is final, so that no question about the horizon is needed for a full page.
+      LogPage page = readUpTo(connection, after, filter, limit, known);
+      if (page.more()) {
+        return page;
+      }
+    }
+    while (true) {
+      int kindCount = kinds.known().kinds().size();
+      LogPage page = readUpTo(connection, after, filter, limit, null);
+      // An event of a kind that was new would be missing.
+      if (filter.equals(EventFilter.ALL) || kindCount == kinds.known().kinds().size()) {
+        return page;
+      }
+    }
+  }
+
+  /** A page up to a known horizon, or else up to the one of now. */
+  private LogPage readUpTo(
+      Connection connection, Position after, EventFilter filter, int limit, @Nullable Long known)
+      throws SQLException {
+    @Nullable List<Integer> wanted = kindsOf(filter);
+    Map<String, String> until = known == null ? untilHorizon() : Map.of(UNTIL, "?");
+    String query;
+    if (wanted == null) {
+      query = database.sql().get("log", until);
+    } else if (wanted.isEmpty()) {
+      query = database.sql().get("log-none", until);
+    } else {
+      String branch = database.sql().get("log-of-kind", until);
+      query =
+          wanted.size() == 1
+              ? branch
+              : database
+                  .sql()
+                  .get(
+                      "log-merged",
+                      Map.of("branches", Sql.repeat(branch, wanted.size(), "\nunion all\n")));
+    }
+    Horizon.Binder binder = statement -> bind(statement, after, wanted, limit, known);
+    if (known != null) {
+      return horizon.readKnown(
+          connection,
+          query,
+          binder,
+          (results, until2) -> {
+            List<RecordedEvent> events = events(results.getFirst(), connection);
+            return new LogPage(
+                events,
+                events.isEmpty() ? after : events.getLast().position(),
+                events.size() == limit);
+          });
+    }
+    boolean filtered = wanted != null;
+    return horizon.read(
+        connection,
+        filtered ? query + ";\n" + head : query,
+        binder,
+        (results, until2) -> {
+          List<RecordedEvent> events = events(results.getFirst(), connection);
+          boolean more = events.size() == limit;
+          Position next = events.isEmpty() ? after : events.getLast().position();
+          if (filtered && !more) {
+            ResultSet row = results.get(1);
+            row.next();
+            next = Position.max(next, new Position(row.getLong(1)));
+          }
+          return new LogPage(events, next, more);
+        });
+  }
+
+  private List<RecordedEvent> events(ResultSet rows, Connection connection) throws SQLException {
+    return EventRows.read(rows, kinds, connection, null);
+  }
+
+  private static void bind(
+      PreparedStatement statement,
+      Position after,
+      @Nullable List<Integer> wanted,
+      int limit,
+      @Nullable Long known)
+      throws SQLException {
+    int next = 1;
+    int branches = wanted == null ? 1 : Math.max(1, wanted.size());
+    for (int i = 0; i < branches; i++) {
+      if (wanted != null && !wanted.isEmpty()) {
+        statement.setInt(next++, wanted.get(i));
+      }
+      statement.setLong(next++, after.value());
+      if (known != null) {
+        statement.setLong(next++, known);
+      }
+      statement.setInt(next++, limit);
+    }
+    if (branches > 1) {
+      statement.setInt(next, limit);
+    }
+  }
+
+  /** The numbers of the kinds that a filter lets through; null for all. */
+  private @Nullable List<Integer> kindsOf(EventFilter filter) {
+    if (filter.equals(EventFilter.ALL)) {
+      return null;
+    }
+    return kinds.known().kinds().entrySet().stream()
+        .filter(entry -> filter.matches(entry.getValue().category(), entry.getValue().type()))
+        .map(Map.Entry::getKey)
+        .sorted()
+        .toList();
+  }
+
+  private Map<String, String> untilHorizon() {
+    return Map.of(UNTIL, database.sql().get("horizon-position"));
+  }
+
+  @Override
+  public LogStatus status() {
+    return database.call(
+        "asking for the state of the log",
+        connection -> {
+          Optional<LogStatus.OpenAppend> oldest =
+              OpenAppends.list(connection, database.sql()).stream()
+                  .findFirst()
+                  .map(open -> new LogStatus.OpenAppend(open.describe(), open.since()));
+          return horizon.read(
+              connection,
+              head,
+              statement -> {},
+              (results, until) -> {
+                ResultSet row = results.getFirst();
+                row.next();
+                return new LogStatus(new Position(row.getLong(1)), oldest);
+              });
+        });
+  }
+
+  @Override
+  public long count(Position after, EventFilter filter) {
+    return database.call(
+        "counting events",
+        connection -> {
+          // Learns all kinds up to the horizon first.
+          horizon.read(connection, head, statement -> {}, (results, until) -> until);
+          @Nullable List<Integer> wanted = kindsOf(filter);
+          String query =
+              database
+                  .sql()
+                  .get(wanted == null ? "log-count" : "log-count-of-kinds", Map.of(UNTIL, "?"));
+          return horizon.readKnown(
+              connection,
+              query,
+              statement -> {
+                int next = 1;
+                if (wanted != null) {
+                  statement.setArray(next++, connection.createArrayOf("integer", wanted.toArray()));
+                }
+                statement.setLong(next++, after.value());
+                statement.setLong(next, horizon.known());
+              },
+              (results, until) -> {
+                results.getFirst().next();
+                return results.getFirst().getLong(1);
+              });
+        });
+  }
+
+  @Override
+  public Registration onAppend(Runnable hint) {
+    return wakeUps.register(hint);
+  }
+}

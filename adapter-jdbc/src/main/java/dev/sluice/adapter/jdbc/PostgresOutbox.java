@@ -1,0 +1,161 @@
+package dev.sluice.adapter.jdbc;
+
+import dev.sluice.core.Payload;
+import dev.sluice.core.Position;
+import dev.sluice.core.Registration;
+import dev.sluice.core.outbox.IntegrationMessage;
+import dev.sluice.core.outbox.Outbox;
+import dev.sluice.core.outbox.OutboxMessage;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.UUID;
+
+/** The outbox table in order of positions, up to the same horizon as the log. */
+final class PostgresOutbox implements Outbox {
+
+  private static final int PRUNE_BATCH = 5_000;
+
+  private final Database database;
+  private final Horizon horizon;
+  private final WakeUps wakeUps;
+  private final String known;
+  private final String latest;
+  private final String head;
+  private final String count;
+
+  PostgresOutbox(Database database, Horizon horizon, WakeUps wakeUps) {
+    this.database = database;
+    this.horizon = horizon;
+    this.wakeUps = wakeUps;
+    Map<String, String> until = Map.of("until", database.sql().get("horizon-position"));
+    this.known = database.sql().get("outbox", Map.of("until", "?"));
+    this.latest = database.sql().get("outbox", until);
+    this.head = database.sql().get("outbox-head", until);
+    this.count = database.sql().get("outbox-count", until);
+  }
+
+  @Override
+  public List<OutboxMessage> read(Position after, int limit) {
+    if (limit < 1 || limit > MAX_LIMIT) {
+      throw new IllegalArgumentException(
+          "a read returns 1 to " + MAX_LIMIT + " messages, not " + limit + "; read in pages");
+    }
+    return database.call("reading the outbox", connection -> read(connection, after, limit));
+  }
+
+  private List<OutboxMessage> read(Connection connection, Position after, int limit)
+      throws SQLException {
+    long until = horizon.known();
+    if (after.value() < until) {
+      List<OutboxMessage> page =
+          horizon.readKnown(
+              connection,
+              known,
+              statement -> {
+                statement.setLong(1, after.value());
+                statement.setLong(2, until);
+                statement.setInt(3, limit);
+              },
+              (results, horizonNow) -> messages(results.getFirst()));
+      if (page.size() == limit) {
+        return page;
+      }
+    }
+    return horizon.read(
+        connection,
+        latest,
+        statement -> {
+          statement.setLong(1, after.value());
+          statement.setInt(2, limit);
+        },
+        (results, horizonNow) -> messages(results.getFirst()));
+  }
+
+  private static List<OutboxMessage> messages(ResultSet rows) throws SQLException {
+    List<OutboxMessage> messages = new ArrayList<>();
+    while (rows.next()) {
+      messages.add(
+          new OutboxMessage(
+              new Position(rows.getLong(1)),
+              new IntegrationMessage(
+                  rows.getObject(3, UUID.class),
+                  rows.getString(4),
+                  rows.getString(5),
+                  rows.getString(6),
+                  EventRows.instant(rows.getLong(2)),
+                  Payload.of(rows.getBytes(9)),
+                  Optional.ofNullable(rows.getString(7)),
+                  Optional.ofNullable(rows.getString(8)))));
+    }
+    return messages;
+  }
+
+  @Override
+  public Position head() {
+    return new Position(number("asking for the outbox's head", head, statement -> {}));
+  }
+
+  @Override
+  public long count(Position after) {
+    return number("counting messages", count, statement -> statement.setLong(1, after.value()));
+  }
+
+  private long number(String doing, String query, Horizon.Binder binder) {
+    return database.call(
+        doing,
+        connection ->
+            horizon.read(
+                connection,
+                query,
+                binder,
+                (results, until) -> {
+                  results.getFirst().next();
+                  return results.getFirst().getLong(1);
+                }));
+  }
+
+  @Override
+  public int prune(int max) {
+    if (max < 1) {
+      throw new IllegalArgumentException("at least one message is removed, not " + max);
+    }
+    int removed = 0;
+    while (removed < max) {
+      int batch = Math.min(PRUNE_BATCH, max - removed);
+      int now = pruneBatch(batch);
+      removed += now;
+      if (now < batch) {
+        break;
+      }
+    }
+    return removed;
+  }
+
+  /** Each batch is a transaction of its own, so that locks and the work of a replica stay short. */
+  private int pruneBatch(int max) {
+    return database.call(
+        "pruning the outbox",
+        connection -> {
+          try (PreparedStatement delete =
+              connection.prepareStatement(database.sql().get("outbox-prune"))) {
+            delete.setString(1, RELAY_PREFIX);
+            delete.setInt(2, max);
+            try (ResultSet row = delete.executeQuery()) {
+              row.next();
+              return row.getInt(1);
+            }
+          }
+        });
+  }
+
+  @Override
+  public Registration onAppend(Runnable hint) {
+    return wakeUps.register(hint);
+  }
+}

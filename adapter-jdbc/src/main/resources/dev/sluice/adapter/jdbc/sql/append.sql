@@ -1,0 +1,178 @@
+-- The append, and why a reader misses nothing.
+--
+-- Positions come from a sequence, and commits end in another order than they draw. A reader that
+-- trusts the greatest position would go past an append that is still open. So an append announces,
+-- before it draws, a number that is less than what it will draw, and a reader stays below all
+-- announcements:
+--
+--   append (1) reads the sequence's last value, lb
+--          (2) takes the shared advisory lock (this sequence, lb), held until its transaction ends
+--          (3) draws its number n from the sequence; so n > lb
+--          (4) inserts
+--   reader (1) reads the sequence's last value, H          \
+--          (2) finds L, the least lb among the held locks    > each in a statement of its own
+--          (3) reads rows up to commit number min(H, L)     /
+--
+-- Claim: when (3) begins, every row that will ever have a number up to min(H, L) is visible to it.
+-- Proof: let n <= min(H, L) be drawn. n <= H, so n was drawn before reader (1), and its lock was
+-- taken before that. At reader (2) the lock is either held; then L <= lb < n, a contradiction. Or
+-- it is released. PostgreSQL releases a transaction's locks after it has made the commit visible
+-- (CommitTransaction: ProcArrayEndTransaction comes before ResourceOwnerRelease; a prepared
+-- transaction keeps its locks, and COMMIT PREPARED has the same order). In READ COMMITTED each
+-- statement takes its own snapshot when it starts, so the snapshot of (3) includes it. Or the
+-- append was rolled back, and no row has that number. QED.
+-- The steps of the append can't be reordered, because each is an argument of the next: {draw} is
+-- one expression, nextval(... lock(... last value)), and rows need its result. It is evaluated once
+-- per statement: in a FROM item with exactly one row, or in a MATERIALIZED CTE.
+-- Sequences and advisory locks know no snapshots: what was drawn or taken is seen at once.
+--
+-- Who holds no such lock delays no reader: other transactions, other databases. A lock goes when
+-- its transaction ends, however it ends. Two more remarks:
+-- - The lock's second key has 32 bits, the low ones of lb. Readers take it as a signed distance
+--   from H, which is right while fewer than 2^31 commits begin during one append.
+-- - After a crash a number may be drawn again that was drawn, but not flushed. Nobody has seen a
+--   row with such a number, since what is visible is flushed, and readers keep only positions of
+--   rows.
+
+-- :last-number
+pg_sequence_last_value('{schema}.commit_number'::regclass)
+
+-- :lock
+pg_advisory_xact_lock_shared(
+  {lock-class}, (({last-number} << 32) >> 32)::integer)::text = ''
+
+-- :lock-class
+('{schema}.commit_number'::regclass::oid::bigint << 32 >> 32)::integer
+
+-- An append in a transaction of its own. The time limit is for waiting for another transaction that
+-- holds the same stream open: then this append leaves the queue, so that its neighbours don't wait.
+-- :draw
+nextval(
+  case
+    when {lock} and set_config('lock_timeout', '{lock-timeout}', true) <> ''
+    then '{schema}.commit_number'::regclass
+  end) << 16
+
+-- One that has left the queue, and waits.
+-- :draw-alone
+nextval(case when {lock} then '{schema}.commit_number'::regclass end) << 16
+
+-- In a transaction of the caller, one lock is enough for all its appends, and more could fill the
+-- lock table. The setting lives and dies with the lock, also across savepoints. At other isolation
+-- levels the number is null, and the insert fails.
+-- :draw-joined
+nextval(
+  case
+    when current_setting('transaction_isolation') <> 'read committed' then null
+    when current_setting('sluice.c' || '{schema}.commit_number'::regclass::oid, true) = 'locked'
+      or ({lock} and set_config('sluice.c' || '{schema}.commit_number'::regclass::oid, 'locked', true) <> '')
+    then '{schema}.commit_number'::regclass
+  end) << 16
+
+-- How many events a stream holds.
+-- :actual
+coalesce(
+  (select e.version from {schema}.event e where e.stream = given.id order by e.version desc limit 1),
+  0) as actual
+
+-- Expected: a version, or -1 for any, or -2 for an existing stream.
+-- :met
+case stream.expected
+  when -1 then true
+  when -2 then stream.actual > 0
+  else stream.expected = stream.actual
+end
+
+-- One event, no message: the plainest form, because most appends are like this.
+-- :one
+insert into {schema}.event (position, version, time_us, kind, event_id, stream, data, metadata)
+select commit.base, stream.actual + 1, ?::bigint, ?::integer, ?::uuid, stream.id, ?::bytea, ?::bytea
+from (
+  select given.id, given.expected, {actual}
+  from (select ?::text as id, ?::bigint as expected) given
+  offset 0
+) stream
+cross join lateral (select {draw} as base where {met}) commit
+returning position, version
+
+-- The events of one append. The arrays are in sub-selects so that the plan does not depend on their
+-- lengths and is made only once.
+-- :batch
+with stream as materialized (
+  select given.id, given.expected, {actual}
+  from (select ?::text as id, ?::bigint as expected) given
+), commit as materialized (
+  select {draw} as base from stream where {met}
+), stored as (
+  insert into {schema}.event (position, version, time_us, kind, event_id, stream, data, metadata)
+  select
+    commit.base + event.i - 1, stream.actual + event.i, event.time_us, event.kind, event.id,
+    stream.id, event.data, event.metadata
+  from commit, stream, unnest(
+    (select ?::bigint[]), (select ?::integer[]), (select ?::uuid[]), (select ?::bytea[]),
+    (select ?::bytea[])) with ordinality event(time_us, kind, id, data, metadata, i)
+  returning position, version
+){messages}
+select position, version from stored
+
+-- :batch-messages
+, sent as (
+  insert into {schema}.outbox (
+    position, time_us, message_id, type, key, subject, correlation_id, causation_id, data)
+  select
+    commit.base + message.i - 1, message.time_us, message.id, message.type, message.key,
+    message.subject, message.correlation_id, message.causation_id, message.data
+  from commit, unnest(
+    (select ?::bigint[]), (select ?::uuid[]), (select ?::text[]), (select ?::text[]),
+    (select ?::text[]), (select ?::text[]), (select ?::text[]), (select ?::bytea[]))
+    with ordinality message(time_us, id, type, key, subject, correlation_id, causation_id, data, i)
+)
+
+-- Several appends to different streams, in one commit; those whose streams are not as expected are
+-- left out. first is the index, from 1, of an append's first event among all events.
+-- :group
+with stream as materialized (
+  select given.id, given.expected, given.first, given.n, {actual}
+  from unnest((select ?::text[]), (select ?::bigint[]), (select ?::bigint[]))
+    with ordinality given(id, expected, first, n)
+), commit as materialized (
+  select {draw} as base where exists (select from stream where {met})
+), stored as (
+  insert into {schema}.event (position, version, time_us, kind, event_id, stream, data, metadata)
+  select
+    commit.base + event.i - 1, stream.actual + event.i - stream.first + 1, event.time_us,
+    event.kind, event.id, stream.id, event.data, event.metadata
+  from commit, stream join unnest(
+    (select ?::bigint[]), (select ?::bigint[]), (select ?::integer[]), (select ?::uuid[]),
+    (select ?::bytea[]), (select ?::bytea[]))
+    with ordinality event(n, time_us, kind, id, data, metadata, i) on event.n = stream.n
+  where {met}
+  returning position, version
+){messages}
+select position, version from stored
+
+-- :group-messages
+, sent as (
+  insert into {schema}.outbox (
+    position, time_us, message_id, type, key, subject, correlation_id, causation_id, data)
+  select
+    commit.base + message.i - 1, message.time_us, message.id, message.type, message.key,
+    message.subject, message.correlation_id, message.causation_id, message.data
+  from commit, stream join unnest(
+    (select ?::bigint[]), (select ?::bigint[]), (select ?::uuid[]), (select ?::text[]),
+    (select ?::text[]), (select ?::text[]), (select ?::text[]), (select ?::text[]),
+    (select ?::bytea[]))
+    with ordinality
+    message(n, time_us, id, type, key, subject, correlation_id, causation_id, data, i)
+    on message.n = stream.n
+  where {met}
+)
+
+-- Why an append was refused: what is stored under its ids, and the stream's version.
+-- :stored-ids
+select e.event_id, e.stream, e.version, e.position
+from {schema}.event e
+where e.event_id = any (?::uuid[])
+
+-- :stream-version
+select coalesce(max(e.version), 0) from {schema}.event e where e.stream = ?

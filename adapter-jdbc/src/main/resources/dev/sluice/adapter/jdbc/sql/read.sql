@@ -1,0 +1,114 @@
+-- :columns
+e.position, e.version, e.time_us, e.kind, e.event_id, e.stream, e.data, e.metadata
+
+-- :stream-forwards
+select {columns} from {schema}.event e
+where e.stream = ? and e.version >= ?
+order by e.version
+limit ?
+
+-- :stream-backwards
+select {columns} from {schema}.event e
+where e.stream = ? and e.version <= ?
+order by e.version desc
+limit ?
+
+-- Up to where everything is visible; the proof is in append.sql. Each statement has its own
+-- snapshot, in this order; they go to the server together with what is to be read.
+-- :horizon
+select set_config(
+  'sluice.drawn', pg_sequence_last_value('{schema}.commit_number'::regclass)::text, true);
+select
+  set_config(
+    'sluice.horizon',
+    (((drawn.number + least(0, min((l.objid::bigint - drawn.number) << 32 >> 32)) + 1) << 16) - 1)
+      ::text,
+    true),
+  (select count(*) from {schema}.event_kind),
+  current_setting('transaction_isolation')
+from (select current_setting('sluice.drawn')::bigint as number) drawn
+left join pg_locks l
+  on l.locktype = 'advisory'
+  and l.database = (select d.oid from pg_database d where d.datname = current_database())
+  and l.classid = '{schema}.commit_number'::regclass::oid
+  and l.objsubid = 2
+  and l.granted
+group by drawn.number;
+
+-- :horizon-position
+current_setting('sluice.horizon')::bigint
+
+-- :log
+select {columns} from {schema}.event e
+where e.position > ? and e.position <= {until}
+order by e.position
+limit ?
+
+-- :log-of-kind
+(select {columns} from {schema}.event e
+where e.kind = ? and e.position > ? and e.position <= {until}
+order by e.position
+limit ?)
+
+-- :log-merged
+select * from ({branches}) e
+order by e.position
+limit ?
+
+-- :log-head
+select coalesce(max(e.position), 0) from {schema}.event e where e.position <= {until}
+
+-- :log-count
+select count(*) from {schema}.event e where e.position > ? and e.position <= {until}
+
+-- :log-count-of-kinds
+select count(*) from {schema}.event e
+where e.kind = any (?::integer[]) and e.position > ? and e.position <= {until}
+
+-- :outbox
+select
+  m.position, m.time_us, m.message_id, m.type, m.key, m.subject, m.correlation_id,
+  m.causation_id, m.data
+from {schema}.outbox m
+where m.position > ? and m.position <= {until}
+order by m.position
+limit ?
+
+-- :outbox-head
+select greatest(
+  (select p.position from {schema}.outbox_pruned p),
+  (select max(m.position) from {schema}.outbox m where m.position <= {until}))
+
+-- :outbox-count
+select count(*) from {schema}.outbox m where m.position > ? and m.position <= {until}
+
+-- Below the slowest relay; greatest() over the row that the delete leaves behind keeps the head.
+-- :outbox-prune
+with passed as materialized (
+  select m.position from {schema}.outbox m
+  where m.position <= (
+    select min(c.position) from {schema}.checkpoint c where starts_with(c.name, ?))
+  order by m.position
+  limit ?
+), pruned as (
+  delete from {schema}.outbox m
+  where m.position <= (select max(passed.position) from passed)
+  returning m.position
+), noted as (
+  update {schema}.outbox_pruned p
+  set position = greatest(p.position, (select max(pruned.position) from pruned))
+  where exists (select from pruned)
+)
+select count(*) from pruned
+
+-- :kinds
+select k.id, k.category, k.type from {schema}.event_kind k order by k.id
+
+-- :add-kind
+insert into {schema}.event_kind (category, type) values (?, ?) on conflict do nothing
+
+-- A filter that no kind passes: no rows, in the shape of the others.
+-- :log-none
+select {columns} from {schema}.event e
+where false and e.position > ? and e.position <= {until}
+limit ?
