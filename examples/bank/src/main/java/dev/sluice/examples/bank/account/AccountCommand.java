@@ -1,0 +1,17 @@
+package dev.sluice.examples.bank.account;
+
+/** What can be asked of an account. */
+public sealed interface AccountCommand {
+
+  /** To come into being. */
+  record Open(String holder, String taxNumber) implements AccountCommand {}
+
+  /** To take money in. */
+  record Deposit(Money amount, String note) implements AccountCommand {}
+
+  /** To give money out. */
+  record Withdraw(Money amount, String note) implements AccountCommand {}
+
+  /** To be closed; its balance must be zero. */
+  record Close() implements AccountCommand {}
+}

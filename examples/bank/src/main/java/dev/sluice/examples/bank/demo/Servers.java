@@ -1,0 +1,159 @@
+package dev.sluice.examples.bank.demo;
+
+import com.zaxxer.hikari.HikariConfig;
+import com.zaxxer.hikari.HikariDataSource;
+import dev.sluice.adapter.inmemory.InMemoryStorage;
+import dev.sluice.adapter.jdbc.JdbcStorage;
+import dev.sluice.core.outbox.BrokerUnavailableException;
+import dev.sluice.core.store.Storage;
+import dev.sluice.examples.bank.published.BankLanguage;
+import dev.sluice.publisher.kafka.KafkaMessagePublisher;
+import dev.sluice.publisher.kafka.PublishedLanguage;
+import dev.sluice.testservers.KafkaServer;
+import dev.sluice.testservers.PostgresDatabase;
+import dev.sluice.testservers.PostgresServer;
+import java.net.URI;
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.function.Supplier;
+
+/** A store and a broker, and how a service opens them. */
+final class Servers implements AutoCloseable {
+
+  static final String TOPIC = "bank";
+
+  private final String kafka;
+  private final Supplier<Service> store;
+
+  private Servers(String kafka, Supplier<Service> store) {
+    this.kafka = kafka;
+    this.store = store;
+  }
+
+  /** A storage with what has to be closed after it. */
+  record Service(Storage storage, AutoCloseable pool) implements AutoCloseable {
+
+    @Override
+    public void close() {
+      storage.close();
+      try {
+        pool.close();
+      } catch (Exception e) {
+        throw new IllegalStateException("The connection pool did not close", e);
+      }
+    }
+  }
+
+  static Servers start(DemoSettings settings) {
+    CompletableFuture<String> kafka =
+        CompletableFuture.supplyAsync(
+            () -> settings.kafkaBootstrap().orElseGet(() -> KafkaServer.shared().bootstrap()));
+    CompletableFuture<Supplier<Service>> store =
+        CompletableFuture.supplyAsync(
+            () ->
+                switch (settings.store()) {
+                  case INMEMORY -> inMemory();
+                  case POSTGRES -> postgres(settings);
+                });
+    try {
+      Servers servers = new Servers(kafka.join(), store.join());
+      servers.verifyKafka();
+      return servers;
+    } catch (CompletionException e) {
+      if (e.getCause() instanceof DemoException problem) {
+        throw problem;
+      }
+      throw e;
+    }
+  }
+
+  private static Supplier<Service> inMemory() {
+    InMemoryStorage first = InMemoryStorage.create();
+    return () -> new Service(first.another(), () -> {});
+  }
+
+  private static Supplier<Service> postgres(DemoSettings settings) {
+    Supplier<HikariConfig> config =
+        settings.postgresUri().map(Servers::existing).orElseGet(Servers::embedded);
+    return () -> {
+      HikariDataSource pool = new HikariDataSource(config.get());
+      return new Service(JdbcStorage.create(pool), pool);
+    };
+  }
+
+  private static Supplier<HikariConfig> embedded() {
+    PostgresDatabase database = PostgresServer.shared().newDatabase();
+    return () -> {
+      HikariConfig config = new HikariConfig();
+      config.setJdbcUrl(database.url());
+      config.setUsername(database.user());
+      config.setPassword(database.password());
+      return config;
+    };
+  }
+
+  private static Supplier<HikariConfig> existing(String uri) {
+    DriverManager.setLoginTimeout(10);
+    try (Connection connection = DriverManager.getConnection(uri)) {
+      connection.getMetaData();
+    } catch (SQLException e) {
+      throw new DemoException(
+          "No PostgreSQL answers at "
+              + uri.replaceFirst("password=[^&]*", "password=***")
+              + " ("
+              + e.getMessage()
+              + "). Start it, or correct -Dpostgres.uri=jdbc:postgresql://host:port/database?user=…,"
+              + " or leave it out: then one is started.",
+          e);
+    }
+    return () -> {
+      HikariConfig config = new HikariConfig();
+      config.setJdbcUrl(uri);
+      return config;
+    };
+  }
+
+  private void verifyKafka() {
+    try (KafkaMessagePublisher publisher = publisher()) {
+      publisher.verify();
+    } catch (BrokerUnavailableException e) {
+      throw new DemoException(
+          "Kafka at "
+              + kafka
+              + " can't be used ("
+              + e.getMessage()
+              + "). Start it, or correct -Dkafka.bootstrap=host:port, or leave it out: then one is"
+              + " started.",
+          e);
+    }
+  }
+
+  /** Opens the store, as each start of a service does. */
+  Service openStore() {
+    return store.get();
+  }
+
+  KafkaMessagePublisher publisher() {
+    return KafkaMessagePublisher.builder(
+            kafka,
+            URI.create("urn:example:bank"),
+            PublishedLanguage.builder()
+                .topic(TOPIC, 3, BankLanguage.TYPES.names().toArray(String[]::new))
+                .build())
+        .timeout(Duration.ofSeconds(10))
+        .build();
+  }
+
+  String kafka() {
+    return kafka;
+  }
+
+  @Override
+  public void close() {
+    // The servers that were started end with the JVM; those that were found stay.
+  }
+}
