@@ -6,6 +6,7 @@ import dev.sluice.adapter.inmemory.InMemoryStorage;
 import dev.sluice.adapter.jdbc.JdbcStorage;
 import dev.sluice.core.outbox.BrokerUnavailableException;
 import dev.sluice.core.store.Storage;
+import dev.sluice.examples.bank.demo.DemoSettings.Store;
 import dev.sluice.examples.bank.published.BankLanguage;
 import dev.sluice.publisher.kafka.KafkaMessagePublisher;
 import dev.sluice.publisher.kafka.PublishedLanguage;
@@ -17,6 +18,7 @@ import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.time.Duration;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.function.Supplier;
@@ -29,9 +31,12 @@ final class Servers implements AutoCloseable {
   private final String kafka;
   private final Supplier<Service> store;
 
-  private Servers(String kafka, Supplier<Service> store) {
+  private final String relayName;
+
+  private Servers(String kafka, Supplier<Service> store, String relayName) {
     this.kafka = kafka;
     this.store = store;
+    this.relayName = relayName;
   }
 
   /** A storage with what has to be closed after it. */
@@ -60,7 +65,7 @@ final class Servers implements AutoCloseable {
                   case POSTGRES -> postgres(settings);
                 });
     try {
-      Servers servers = new Servers(kafka.join(), store.join());
+      Servers servers = new Servers(kafka.join(), store.join(), relayName(settings));
       servers.verifyKafka();
       return servers;
     } catch (CompletionException e) {
@@ -146,6 +151,19 @@ final class Servers implements AutoCloseable {
                 .build())
         .timeout(Duration.ofSeconds(10))
         .build();
+  }
+
+  /**
+   * Kafka remembers how far the relay of a store has come, so a store that is new each time needs a
+   * relay that is, too.
+   */
+  private static String relayName(DemoSettings settings) {
+    boolean lasting = settings.store() == Store.POSTGRES && settings.postgresUri().isPresent();
+    return lasting ? "bank" : "bank-" + UUID.randomUUID();
+  }
+
+  String relayName() {
+    return relayName;
   }
 
   String kafka() {
