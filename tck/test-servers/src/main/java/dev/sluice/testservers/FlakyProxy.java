@@ -25,6 +25,7 @@ public final class FlakyProxy implements AutoCloseable {
   private final Set<Socket> open = ConcurrentHashMap.newKeySet();
   private @Nullable ServerSocket listener;
   private boolean stalled;
+  private volatile boolean losesReplies;
 
   private FlakyProxy(String targetHost, int targetPort, int port) {
     this.targetHost = targetHost;
@@ -65,9 +66,20 @@ public final class FlakyProxy implements AutoCloseable {
     stalled = true;
   }
 
-  /** Undoes {@link #refuse()} and {@link #stall()}; bytes that waited go on. */
+  /**
+   * Lets requests through, and cuts a connection where its answer would come back, until {@link
+   * #heal}: what was asked for is done, and nobody learns of it.
+   */
+  public synchronized void loseReplies() {
+    losesReplies = true;
+  }
+
+  /**
+   * Undoes {@link #refuse()}, {@link #stall()} and {@link #loseReplies()}; bytes that waited go on.
+   */
   public synchronized void heal() {
     stalled = false;
+    losesReplies = false;
     notifyAll();
     if (listener == null) {
       listener = listen(port);
@@ -122,8 +134,8 @@ public final class FlakyProxy implements AutoCloseable {
       open.add(target);
       client.setTcpNoDelay(true);
       target.setTcpNoDelay(true);
-      Thread.ofVirtual().start(() -> pump(client, target));
-      Thread.ofVirtual().start(() -> pump(target, client));
+      Thread.ofVirtual().start(() -> pump(client, target, false));
+      Thread.ofVirtual().start(() -> pump(target, client, true));
     } catch (IOException e) {
       closeQuietly(client);
       open.remove(client);
@@ -132,7 +144,7 @@ public final class FlakyProxy implements AutoCloseable {
     }
   }
 
-  private void pump(Socket from, Socket to) {
+  private void pump(Socket from, Socket to, boolean replies) {
     byte[] buffer = new byte[16 * 1024];
     try (from;
         to) {
@@ -140,6 +152,9 @@ public final class FlakyProxy implements AutoCloseable {
       OutputStream out = to.getOutputStream();
       for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
         awaitFlow();
+        if (replies && losesReplies) {
+          return;
+        }
         out.write(buffer, 0, n);
       }
     } catch (IOException e) {

@@ -1,0 +1,62 @@
+package dev.sluice.adapter.mongo;
+
+import com.mongodb.client.model.Filters;
+import com.mongodb.client.model.Projections;
+import java.util.ArrayList;
+import java.util.List;
+import org.bson.conversions.Bson;
+
+/**
+ * Reads as many commits as are likely to hold the wanted number of events. A limit counts events,
+ * the server counts commits; the guess goes by what was read before.
+ */
+final class CommitReader {
+
+  private final Database database;
+  private final Counter counter;
+  private volatile int perCommit = 1;
+
+  CommitReader(Database database, Counter counter) {
+    this.database = database;
+    this.counter = counter;
+  }
+
+  /**
+   * One page of commits. It is the last one if it {@link Page#ends}.
+   *
+   * @param wanted how many events or messages are still missing
+   */
+  Page read(Bson filter, Bson sort, int wanted) {
+    return read(filter, sort, wanted, Projections.fields());
+  }
+
+  Page read(Bson filter, Bson sort, int wanted, Bson projection) {
+    int limit = Math.max(1, wanted / perCommit + (wanted % perCommit == 0 ? 0 : 1));
+    List<Commit> commits =
+        database.call(
+            () ->
+                database
+                    .commits()
+                    .find(filter)
+                    .sort(sort)
+                    .projection(projection)
+                    .limit(limit)
+                    .batchSize(limit)
+                    .into(new ArrayList<>()));
+    int events = 0;
+    for (Commit commit : commits) {
+      events += Math.max(commit.events().size(), commit.messages().size());
+      counter.saw(commit.number());
+    }
+    if (events > 0) {
+      perCommit = Math.max(1, events / commits.size());
+    }
+    return new Page(commits, commits.size() < limit);
+  }
+
+  record Page(List<Commit> commits, boolean ends) {}
+
+  static Bson between(String field, long from, long to) {
+    return Filters.and(Filters.gte(field, from), Filters.lte(field, to));
+  }
+}

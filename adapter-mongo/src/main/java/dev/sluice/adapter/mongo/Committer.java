@@ -1,0 +1,188 @@
+package dev.sluice.adapter.mongo;
+
+import com.mongodb.MongoBulkWriteException;
+import com.mongodb.MongoException;
+import com.mongodb.bulk.BulkWriteError;
+import com.mongodb.client.MongoCollection;
+import com.mongodb.client.model.InsertManyOptions;
+import dev.sluice.core.StoreRefusedException;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
+import org.bson.RawBsonDocument;
+
+/**
+ * Draws numbers and inserts commits, for all that wait at the same moment together: one draw, one
+ * unordered insert, and an outcome for each. A lone commit is not kept waiting for others.
+ *
+ * <p>The work is done by threads of its own, so that a caller that is interrupted takes nobody's
+ * request down with its own.
+ */
+final class Committer implements AutoCloseable {
+
+  /** What became of one commit. */
+  sealed interface Outcome {
+
+    /** It is durable, under this number. */
+    record Stored(long number) implements Outcome {}
+
+    /** Something unique was there before; the number that was drawn is filled. */
+    record DuplicateKey() implements Outcome {}
+
+    /** It is not known whether it is stored, or it is known that it is not. */
+    record Failed(RuntimeException cause) implements Outcome {}
+  }
+
+  private static final String BY = "writer";
+  private static final int THREADS = 4;
+  private static final int MAX_COMMITS = 500;
+  private static final int MAX_BYTES = 16 * 1024 * 1024;
+
+  private final Database database;
+  private final Counter counter;
+  private final Frontier frontier;
+  private final Runnable betweenDrawAndInsert;
+  private final Deque<Waiting> queue = new ArrayDeque<>();
+  private boolean closed;
+
+  private record Waiting(EncodedCommit commit, long version, CompletableFuture<Outcome> outcome) {}
+
+  /**
+   * Starts the threads.
+   *
+   * @param betweenDrawAndInsert for tests that hold a commit there
+   */
+  Committer(Database database, Counter counter, Frontier frontier, Runnable betweenDrawAndInsert) {
+    this.database = database;
+    this.counter = counter;
+    this.frontier = frontier;
+    this.betweenDrawAndInsert = betweenDrawAndInsert;
+    for (int i = 1; i <= THREADS; i++) {
+      Thread.ofPlatform().daemon().name("sluice-mongo-commit-" + i).start(this::work);
+    }
+  }
+
+  /** Waits for the outcome, also when interrupted: it could not be told otherwise. */
+  Outcome commit(EncodedCommit commit, long version) {
+    Waiting waiting = new Waiting(commit, version, new CompletableFuture<>());
+    synchronized (queue) {
+      if (closed) {
+        database.requireOpen();
+      }
+      queue.addLast(waiting);
+      queue.notify();
+    }
+    return waiting.outcome().join();
+  }
+
+  private void work() {
+    while (true) {
+      List<Waiting> batch;
+      try {
+        batch = next();
+      } catch (InterruptedException e) {
+        // Nobody else knows these threads; go on until closed.
+        continue;
+      }
+      if (batch.isEmpty()) {
+        return;
+      }
+      try {
+        commit(batch);
+      } catch (RuntimeException e) {
+        fail(batch, e);
+      } catch (Error e) {
+        // Whoever waits must not wait for ever, and the others still need this thread.
+        fail(batch, new IllegalStateException("the commit to " + database.where() + " failed", e));
+      }
+    }
+  }
+
+  private static void fail(List<Waiting> batch, RuntimeException cause) {
+    batch.forEach(waiting -> waiting.outcome().complete(new Outcome.Failed(cause)));
+  }
+
+  private List<Waiting> next() throws InterruptedException {
+    synchronized (queue) {
+      while (queue.isEmpty() && !closed) {
+        queue.wait();
+      }
+      List<Waiting> batch = new ArrayList<>();
+      int bytes = 0;
+      while (!queue.isEmpty()
+          && batch.size() < MAX_COMMITS
+          && (batch.isEmpty() || bytes + queue.getFirst().commit().size() <= MAX_BYTES)) {
+        Waiting waiting = queue.removeFirst();
+        bytes += waiting.commit().size();
+        batch.add(waiting);
+      }
+      return batch;
+    }
+  }
+
+  private void commit(List<Waiting> batch) {
+    long first = counter.draw(batch.size());
+    betweenDrawAndInsert.run();
+    List<RawBsonDocument> documents = new ArrayList<>(batch.size());
+    for (int i = 0; i < batch.size(); i++) {
+      documents.add(batch.get(i).commit().at(first + i, batch.get(i).version()));
+    }
+    Map<Integer, Outcome> refused = new TreeMap<>();
+    for (BulkWriteError error : insert(documents)) {
+      refused.put(error.getIndex(), refusal(error));
+    }
+    for (int i = 0; i < batch.size(); i++) {
+      if (!refused.containsKey(i)) {
+        counter.saw(first + i);
+        batch.get(i).outcome().complete(new Outcome.Stored(first + i));
+      }
+    }
+    if (!refused.isEmpty()) {
+      try {
+        // The losers fill their holes themselves, so that no reader waits for them.
+        frontier.fill(refused.keySet().stream().map(i -> first + i).toList(), BY);
+      } finally {
+        refused.forEach((i, outcome) -> batch.get(i).outcome().complete(outcome));
+      }
+    }
+  }
+
+  private Outcome refusal(BulkWriteError error) {
+    return error.getCode() == Database.DUPLICATE_KEY
+        ? new Outcome.DuplicateKey()
+        : new Outcome.Failed(
+            new StoreRefusedException(
+                database.where()
+                    + " refused a commit, nothing of it was stored: "
+                    + error.getMessage()));
+  }
+
+  private List<BulkWriteError> insert(List<RawBsonDocument> documents) {
+    MongoCollection<RawBsonDocument> commits = database.encodedCommits();
+    return database.call(
+        () -> {
+          try {
+            commits.insertMany(documents, new InsertManyOptions().ordered(false));
+            return List.of();
+          } catch (MongoBulkWriteException e) {
+            if (e.getWriteConcernError() != null) {
+              throw new MongoException(
+                  "stored, but not as durably as asked for: " + e.getWriteConcernError(), e);
+            }
+            return e.getWriteErrors();
+          }
+        });
+  }
+
+  @Override
+  public void close() {
+    synchronized (queue) {
+      closed = true;
+      queue.notifyAll();
+    }
+  }
+}

@@ -1,0 +1,203 @@
+package dev.sluice.adapter.mongo;
+
+import com.mongodb.MongoCommandException;
+import com.mongodb.MongoException;
+import com.mongodb.MongoSecurityException;
+import com.mongodb.MongoWriteException;
+import com.mongodb.ReadConcern;
+import com.mongodb.ReadPreference;
+import com.mongodb.WriteConcern;
+import com.mongodb.client.MongoClient;
+import com.mongodb.client.MongoCollection;
+import com.mongodb.client.MongoDatabase;
+import com.mongodb.connection.ClusterDescription;
+import com.mongodb.connection.ClusterType;
+import com.mongodb.connection.ServerDescription;
+import dev.sluice.core.NotStorableException;
+import dev.sluice.core.SluiceException;
+import dev.sluice.core.StoreRefusedException;
+import dev.sluice.core.StoreUnavailableException;
+import java.time.Instant;
+import java.util.Set;
+import java.util.function.Supplier;
+import org.bson.BsonMaximumSizeExceededException;
+import org.bson.Document;
+import org.bson.RawBsonDocument;
+import org.bson.codecs.configuration.CodecRegistries;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The collections, how they are read and written, and the one place where errors are translated.
+ */
+final class Database {
+
+  static final int DUPLICATE_KEY = 11000;
+
+  // Unauthorized, AuthenticationFailed, and what hosted servers answer instead.
+  private static final Set<Integer> NOT_ALLOWED = Set.of(13, 18, 8000);
+  private static final int COMMAND_NOT_FOUND = 59;
+
+  private final MongoClient client;
+  private final MongoDatabase database;
+  private final String where;
+  private volatile boolean closed;
+  // Servers before 5.0 know only the older command.
+  private volatile String helloCommand = "hello";
+
+  Database(MongoClient client, String name, WriteConcern writeConcern, ReadConcern readConcern) {
+    this.client = client;
+    this.database =
+        client
+            .getDatabase(name)
+            .withWriteConcern(writeConcern)
+            .withReadConcern(readConcern)
+            // A secondary may lag behind: S7 is about reads from the primary.
+            .withReadPreference(ReadPreference.primary());
+    this.where = "the MongoDB database '" + name + "'";
+  }
+
+  MongoClient client() {
+    return client;
+  }
+
+  MongoDatabase raw() {
+    return database;
+  }
+
+  String where() {
+    return where;
+  }
+
+  MongoCollection<Commit> commits() {
+    return database
+        .getCollection(Schema.COMMITS, Commit.class)
+        .withCodecRegistry(
+            CodecRegistries.fromRegistries(
+                CodecRegistries.fromCodecs(new CommitCodec()), database.getCodecRegistry()));
+  }
+
+  MongoCollection<RawBsonDocument> encodedCommits() {
+    return database.getCollection(Schema.COMMITS, RawBsonDocument.class);
+  }
+
+  MongoCollection<Document> collection(String name) {
+    return database.getCollection(name);
+  }
+
+  ClusterType topology() {
+    return client.getClusterDescription().getType();
+  }
+
+  boolean hasReplicaSet() {
+    return topology() == ClusterType.REPLICA_SET
+        || topology() == ClusterType.SHARDED
+        || topology() == ClusterType.LOAD_BALANCED;
+  }
+
+  /** The greatest document that the server takes, in bytes. */
+  int maxDocumentBytes() {
+    ClusterDescription cluster = client.getClusterDescription();
+    return cluster.getServerDescriptions().stream()
+        .filter(ServerDescription::isOk)
+        .mapToInt(ServerDescription::getMaxDocumentSize)
+        .min()
+        .orElse(ServerDescription.getDefaultMaxDocumentSize());
+  }
+
+  /**
+   * The clock of the server, so that processes with different clocks agree on leases. It was read a
+   * little before the answer comes, which makes an expiry too early for the holder and too late for
+   * everybody else: the safe side both times.
+   */
+  Instant now() {
+    return call(
+        () -> {
+          try {
+            return hello();
+          } catch (MongoCommandException e) {
+            if (e.getErrorCode() != COMMAND_NOT_FOUND || helloCommand.equals("isMaster")) {
+              throw e;
+            }
+            helloCommand = "isMaster";
+            return hello();
+          }
+        });
+  }
+
+  private Instant hello() {
+    return client
+        .getDatabase("admin")
+        .runCommand(new Document(helloCommand, 1))
+        .getDate("localTime")
+        .toInstant();
+  }
+
+  void close() {
+    closed = true;
+  }
+
+  boolean isClosed() {
+    return closed;
+  }
+
+  void requireOpen() {
+    if (closed) {
+      throw new IllegalStateException("the storage on " + where + " is closed; create a new one");
+    }
+  }
+
+  void run(Runnable operation) {
+    Object unused =
+        call(
+            () -> {
+              operation.run();
+              return this;
+            });
+  }
+
+  <T extends @Nullable Object> T call(Supplier<T> operation) {
+    requireOpen();
+    try {
+      return operation.get();
+    } catch (MongoException e) {
+      throw translated(e);
+    } catch (BsonMaximumSizeExceededException e) {
+      throw new NotStorableException(
+          "a document for "
+              + where
+              + " is over the limit of "
+              + maxDocumentBytes()
+              + " bytes; keep large content elsewhere and store a reference");
+    } catch (IllegalStateException e) {
+      // The driver's answer to the use of a closed client.
+      throw new StoreUnavailableException(
+          where + " can't be reached through this client: " + e.getMessage(), e);
+    }
+  }
+
+  SluiceException translated(MongoException e) {
+    if (e instanceof MongoSecurityException
+        || (e instanceof MongoCommandException && NOT_ALLOWED.contains(e.getCode()))
+        || (e instanceof MongoWriteException && NOT_ALLOWED.contains(e.getCode()))
+        || NOT_ALLOWED.contains(e.getCode())) {
+      return new StoreRefusedException(
+          "the user of this client has not the rights that are needed on "
+              + where
+              + "; give it the role readWrite there ("
+              + e.getMessage()
+              + ")",
+          e);
+    }
+    return new StoreUnavailableException(
+        where
+            + " could not be reached, or its answer got lost; look at the server and repeat the call"
+            + " with the same ids ("
+            + e.getMessage()
+            + ")",
+        e);
+  }
+
+  static boolean isDuplicateKey(MongoException e) {
+    return e.getCode() == DUPLICATE_KEY;
+  }
+}

@@ -1,0 +1,242 @@
+package dev.sluice.adapter.mongo;
+
+import com.mongodb.client.model.Filters;
+import com.mongodb.client.model.Sorts;
+import dev.sluice.core.StoreUnavailableException;
+import dev.sluice.core.event.RecordedEvent;
+import dev.sluice.core.event.StreamId;
+import dev.sluice.core.store.Append;
+import dev.sluice.core.store.AppendResult;
+import dev.sluice.core.store.EventStore;
+import dev.sluice.core.store.StoredEvent;
+import dev.sluice.core.store.StreamRange;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.UUID;
+import java.util.concurrent.locks.Lock;
+import java.util.concurrent.locks.ReentrantLock;
+import org.bson.BsonBinary;
+import org.bson.conversions.Bson;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Check the stream's tail, draw a number, insert; on a duplicate key fill the number, look whether
+ * the own event ids are stored, start again. In that order: a number that is drawn after the tail
+ * was seen is greater than the tail's, which puts each stream in order inside the order of all.
+ *
+ * <p>Why no version is there twice, whatever the sizes of commits: a commit begins one above the
+ * last version of a commit that its writer has seen, its predecessor. Two commits with the same
+ * predecessor begin with the same version, and the unique index lets in one. So the commits of a
+ * stream are a chain, and the versions in it do not overlap. That needs each writer to have seen
+ * its predecessor; a version that a caller only states is therefore never inserted behind.
+ */
+final class MongoEventStore implements EventStore {
+
+  private static final int STRIPES = 4096;
+  private static final int MAX_OVERTAKEN = 20;
+
+  private final Database database;
+  private final CommitReader reader;
+  private final Tails tails;
+  private final Committer committer;
+  private final Hints hints;
+  private final Lock[] stripes = new Lock[STRIPES];
+
+  MongoEventStore(
+      Database database,
+      CommitReader reader,
+      Tails tails,
+      Committer committer,
+      Hints hints) {
+    this.database = database;
+    this.reader = reader;
+    this.tails = tails;
+    this.committer = committer;
+    this.hints = hints;
+    for (int i = 0; i < STRIPES; i++) {
+      stripes[i] = new ReentrantLock();
+    }
+  }
+
+  @Override
+  public AppendResult append(Append append) {
+    database.requireOpen();
+    EncodedCommit commit = EncodedCommit.of(append, database.maxDocumentBytes());
+    // Appends of this process to one stream wait for each other instead of losing against each
+    // other, which would cost a filler each time. Other processes are met at the unique index.
+    Lock lock = stripes[Math.floorMod(append.stream().hashCode(), STRIPES)];
+    lock.lock();
+    try {
+      return append(append, commit);
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  private AppendResult append(Append append, EncodedCommit commit) {
+    Long remembered = tails.asExpected(append);
+    long tail = remembered == null ? tails.read(append.stream()) : remembered;
+    int overtaken = 0;
+    while (true) {
+      if (!append.expected().isMetBy(tail)) {
+        // The tail is read first and the ids after that: once the tail has moved, an earlier try
+        // that is still on its way can no longer get in.
+        long actual = tail;
+        return stored(append).orElseThrow(() -> append.conflict(actual));
+      }
+      switch (committer.commit(commit, tail + 1)) {
+        case Committer.Outcome.Stored(long number) -> {
+          hints.appended();
+          long last = tail + commit.count();
+          tails.remember(append.stream(), last);
+          return new AppendResult(tail + 1, last, Positions.of(number, commit.count() - 1));
+        }
+        case Committer.Outcome.Failed(RuntimeException cause) -> throw cause;
+        case Committer.Outcome.DuplicateKey() -> {
+          Optional<AppendResult> repeated = stored(append);
+          if (repeated.isPresent()) {
+            return repeated.get();
+          }
+          long now = tails.read(append.stream());
+          overtaken = now == tail ? overtaken + 1 : 0;
+          if (overtaken > MAX_OVERTAKEN) {
+            throw overtaken(append);
+          }
+          tail = now;
+        }
+      }
+    }
+  }
+
+  private StoreUnavailableException overtaken(Append append) {
+    return new StoreUnavailableException(
+        "readers filled the numbers that the append to "
+            + append.stream()
+            + " had drawn "
+            + MAX_OVERTAKEN
+            + " times before it could insert; the way to "
+            + database.where()
+            + " takes longer than the fillers' grace, raise MongoStorage.Builder.fillAfter",
+        new IllegalStateException("overtaken by fillers"));
+  }
+
+  private Optional<AppendResult> stored(Append append) {
+    return append.repeatOf(stored(append.ids()));
+  }
+
+  private List<StoredEvent> stored(List<UUID> ids) {
+    List<BsonBinary> wanted = ids.stream().map(Values::id).toList();
+    Set<UUID> own = new HashSet<>(ids);
+    // A set, because a server may return a document once for each id that it matched.
+    Set<StoredEvent> found = new LinkedHashSet<>();
+    database.run(
+        () ->
+            database
+                .commits()
+                .find(Filters.in("events.id", wanted))
+                .forEach(
+                    commit ->
+                        commit.stored().stream()
+                            .filter(event -> own.contains(event.id()))
+                            .forEach(found::add)));
+    return List.copyOf(found);
+  }
+
+  @Override
+  public Optional<StoredEvent> find(UUID eventId) {
+    return stored(List.of(eventId)).stream().findFirst();
+  }
+
+  @Override
+  public List<RecordedEvent> read(StreamId stream, StreamRange range) {
+    return range.backwards() ? readBackwards(stream, range) : readForwards(stream, range);
+  }
+
+  private List<RecordedEvent> readForwards(StreamId stream, StreamRange range) {
+    List<RecordedEvent> events = new ArrayList<>();
+    long next = range.from();
+    boolean ends = false;
+    while (!ends && events.size() < range.limit()) {
+      CommitReader.Page page =
+          reader.read(
+              versions(stream, Filters.gte(Fields.VERSION, next)),
+              Sorts.ascending(Fields.VERSION),
+              range.limit() - events.size());
+      if (events.isEmpty() && next > 1) {
+        Commit around = containing(stream, next, page);
+        if (around != null) {
+          next = take(around, next, range.limit(), events);
+        }
+      }
+      for (Commit commit : page.commits()) {
+        next = take(commit, next, range.limit(), events);
+      }
+      ends = page.ends();
+    }
+    return events;
+  }
+
+  /** The commit that begins before a version and contains it, if the page does not begin with it. */
+  private @Nullable Commit containing(StreamId stream, long version, CommitReader.Page page) {
+    if (!page.commits().isEmpty() && page.commits().getFirst().version() == version) {
+      return null;
+    }
+    List<Commit> before =
+        reader
+            .read(
+                versions(stream, Filters.lt(Fields.VERSION, version)),
+                Sorts.descending(Fields.VERSION),
+                1)
+            .commits();
+    return before.isEmpty() ? null : before.getFirst();
+  }
+
+  private long take(Commit commit, long from, int limit, List<RecordedEvent> events) {
+    long last = from - 1;
+    for (RecordedEvent event : commit.events()) {
+      if (event.version() >= from && events.size() < limit) {
+        events.add(event);
+        last = event.version();
+      }
+    }
+    long tail = commit.version() + commit.count() - 1;
+    if (last == tail && commit.stream() != null) {
+      tails.remember(commit.stream(), tail);
+    }
+    return last + 1;
+  }
+
+  private List<RecordedEvent> readBackwards(StreamId stream, StreamRange range) {
+    List<RecordedEvent> events = new ArrayList<>();
+    long next = range.from();
+    boolean ends = false;
+    while (!ends && events.size() < range.limit() && next > 0) {
+      CommitReader.Page page =
+          reader.read(
+              versions(stream, Filters.lte(Fields.VERSION, next)),
+              Sorts.descending(Fields.VERSION),
+              range.limit() - events.size());
+      for (Commit commit : page.commits()) {
+        for (RecordedEvent event : commit.events().reversed()) {
+          if (event.version() <= next && events.size() < range.limit()) {
+            events.add(event);
+          }
+        }
+        next = commit.version() - 1;
+      }
+      ends = page.ends();
+    }
+    return events;
+  }
+
+  private static Bson versions(StreamId stream, Bson which) {
+    return Filters.and(
+        Filters.eq(Fields.CATEGORY, stream.category()),
+        Filters.eq(Fields.STREAM, stream.id()),
+        which);
+  }
+}

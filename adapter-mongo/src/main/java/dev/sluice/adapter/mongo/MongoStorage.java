@@ -1,0 +1,426 @@
+package dev.sluice.adapter.mongo;
+
+import com.mongodb.ReadConcern;
+import com.mongodb.ReadConcernLevel;
+import com.mongodb.WriteConcern;
+import com.mongodb.client.ClientSession;
+import com.mongodb.client.MongoClient;
+import com.mongodb.client.model.Filters;
+import com.mongodb.client.model.Projections;
+import com.mongodb.client.model.Sorts;
+import com.mongodb.connection.ClusterType;
+import com.mongodb.connection.ServerDescription;
+import dev.sluice.core.Position;
+import dev.sluice.core.coordination.Checkpoint;
+import dev.sluice.core.coordination.CheckpointStore;
+import dev.sluice.core.coordination.LeaseStore;
+import dev.sluice.core.outbox.Outbox;
+import dev.sluice.core.store.EventFilter;
+import dev.sluice.core.store.EventStore;
+import dev.sluice.core.store.GlobalLog;
+import dev.sluice.core.store.SnapshotStore;
+import dev.sluice.core.store.Storage;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.stream.Collectors;
+import org.bson.Document;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * All ports on one MongoDB database, a standalone server or a replica set. Needs no multi-document
+ * transaction. Defaults: write concern majority, journaled, 10 s; read concern majority where there
+ * is a replica set; fillers after 1 s. Safe for use by any number of threads; the client stays the
+ * caller's.
+ */
+public final class MongoStorage implements Storage {
+
+  private static final Logger LOG = LoggerFactory.getLogger(MongoStorage.class);
+
+  private final Database database;
+  private final Schema schema;
+  private final Counter counter;
+  private final Frontier frontier;
+  private final Committer committer;
+  private final Hints hints;
+  private final WriteConcern writeConcern;
+  private final ReadConcern readConcern;
+  private final EventStore eventStore;
+  private final GlobalLog globalLog;
+  private final Outbox outbox;
+  private final CheckpointStore checkpoints;
+  private final SnapshotStore snapshots;
+  private final LeaseStore leases;
+
+  private MongoStorage(Builder builder, ReadConcern readConcern) {
+    this.writeConcern = builder.writeConcern;
+    this.readConcern = readConcern;
+    database = new Database(builder.client, builder.databaseName, writeConcern, readConcern);
+    schema = new Schema(database);
+    schema.createOrCheck(builder.probe);
+    counter = new Counter(database);
+    frontier = new Frontier(database, counter, builder.fillAfter);
+    hints = new Hints(database);
+    CommitReader reader = new CommitReader(database, counter);
+    checkpoints = new MongoCheckpointStore(database, null);
+    snapshots = new MongoSnapshotStore(database);
+    leases = new MongoLeaseStore(database);
+    globalLog = new MongoGlobalLog(database, reader, frontier, hints);
+    outbox = new MongoOutbox(database, reader, frontier, checkpoints, hints);
+    committer = new Committer(database, counter, frontier, builder.betweenDrawAndInsert);
+    eventStore =
+        new MongoEventStore(database, reader, new Tails(database, counter), committer, hints);
+  }
+
+  /**
+   * A storage with the defaults. Makes what is missing in the database: collections and indexes,
+   * all named {@code sluice_…}.
+   *
+   * @throws dev.sluice.core.StoreRefusedException if the database can't be worked with, with what
+   *     to do
+   * @throws dev.sluice.core.StoreUnavailableException if the server can't be reached
+   */
+  public static MongoStorage create(MongoClient client, String databaseName) {
+    return builder(client, databaseName).build();
+  }
+
+  /** For other settings than the defaults. */
+  public static Builder builder(MongoClient client, String databaseName) {
+    return new Builder(client, databaseName);
+  }
+
+  @Override
+  public String describe() {
+    Document build =
+        database.call(
+            () -> database.client().getDatabase("admin").runCommand(new Document("buildInfo", 1)));
+    List<ServerDescription> servers =
+        database.client().getClusterDescription().getServerDescriptions();
+    String set =
+        servers.stream()
+            .map(ServerDescription::getSetName)
+            .filter(Objects::nonNull)
+            .findFirst()
+            .map(name -> "replica set '" + name + "'")
+            .orElse(database.topology() == ClusterType.SHARDED ? "sharded" : "standalone");
+    return "MongoDB "
+        + build.getString("version")
+        + ", "
+        + set
+        + ", database '"
+        + database.raw().getName()
+        + "' at "
+        + servers.stream()
+            .map(server -> server.getAddress().toString())
+            .collect(Collectors.joining(","));
+  }
+
+  @Override
+  public EventStore eventStore() {
+    return eventStore;
+  }
+
+  /**
+   * An event store that works inside a transaction of the caller, so that an append and the
+   * caller's own writes are done together or not at all. Only where there is a replica set.
+   *
+   * <p>A conflict ends the transaction, as the server does it. Where the driver asks to repeat the
+   * transaction, its own exception comes through, and {@code session.withTransaction} repeats it.
+   * Readers of the log wait at an append until its transaction ends. For one thread.
+   *
+   * @param session with a transaction begun before the first append
+   * @throws UnsupportedOperationException on a standalone server, which has no transactions
+   */
+  public EventStore eventStore(ClientSession session) {
+    requireTransactions();
+    return new SessionEventStore(database, counter, eventStore, session);
+  }
+
+  /**
+   * Checkpoints that are saved inside a transaction of the caller, together with a view of its own.
+   * Only where there is a replica set. For one thread.
+   *
+   * @throws UnsupportedOperationException on a standalone server, which has no transactions
+   */
+  public CheckpointStore checkpoints(ClientSession session) {
+    requireTransactions();
+    return new MongoCheckpointStore(database, session);
+  }
+
+  /** Whether a {@link ClientSession} can be joined: true where there is a replica set. */
+  public boolean joinsSessions() {
+    return database.hasReplicaSet();
+  }
+
+  /** Whether appends of other processes wake readers here: true where there is a replica set. */
+  public boolean hearsOtherProcesses() {
+    return database.hasReplicaSet();
+  }
+
+  private void requireTransactions() {
+    database.requireOpen();
+    if (!joinsSessions()) {
+      throw new UnsupportedOperationException(
+          "the server of "
+              + database.where()
+              + " is a standalone, which has no transactions to join; make it a replica set (one"
+              + " member is enough), or append through eventStore()");
+    }
+  }
+
+  @Override
+  public GlobalLog globalLog() {
+    return globalLog;
+  }
+
+  @Override
+  public Outbox outbox() {
+    return outbox;
+  }
+
+  @Override
+  public CheckpointStore checkpoints() {
+    return checkpoints;
+  }
+
+  @Override
+  public SnapshotStore snapshots() {
+    return snapshots;
+  }
+
+  @Override
+  public LeaseStore leases() {
+    return leases;
+  }
+
+  /** Looks at everything that can hold readers back. Counts, so it takes its time on a long log. */
+  public Diagnosis doctor() {
+    Frontier.Settled settled = frontier.advance();
+    long last = lastNumber();
+    long drawn = counter();
+    Optional<Frontier.Hole> hole = frontier.hole();
+    Map<String, Long> lags = new LinkedHashMap<>();
+    for (Checkpoint checkpoint : checkpoints.list("")) {
+      lags.put(
+          checkpoint.name(),
+          checkpoint.name().startsWith(Outbox.RELAY_PREFIX)
+              ? outbox.count(checkpoint.position())
+              : globalLog.count(checkpoint.position(), EventFilter.ALL));
+    }
+    List<String> findings = new ArrayList<>();
+    if (drawn < last) {
+      findings.add(
+          "the counter stands at "
+              + drawn
+              + ", behind commit "
+              + last
+              + ", as after a restore of a part; the next start of any service raises it");
+    }
+    hole.ifPresent(
+        h ->
+            findings.add(
+                "readers wait for commit "
+                    + h.from()
+                    + ", whose writer is slow or gone; reading fills it after the grace, if it"
+                    + " stays look for a transaction that is kept open"));
+    if (!weaknesses().isEmpty()) {
+      findings.add(weaknesses());
+    }
+    Integer version = schema.version();
+    return new Diagnosis(
+        describe(),
+        "write " + writeConcern.asDocument() + ", read " + readConcern.asDocument(),
+        version == null ? 0 : version,
+        drawn,
+        last,
+        settled.number(),
+        settled.head(),
+        hole.map(
+            h ->
+                new Diagnosis.Hole(h.from(), Duration.ofNanos(System.nanoTime() - h.sinceNanos()))),
+        database.call(
+            () ->
+                database
+                    .collection(Schema.COMMITS)
+                    .countDocuments(Filters.eq(Fields.CATEGORY, ""))),
+        outbox.count(slowestRelay()),
+        lags,
+        leases.list(""),
+        findings);
+  }
+
+  private Position slowestRelay() {
+    return checkpoints.list(Outbox.RELAY_PREFIX).stream()
+        .map(Checkpoint::position)
+        .min(Position::compareTo)
+        .orElse(Position.START);
+  }
+
+  private long lastNumber() {
+    Document last =
+        database.call(
+            () ->
+                database
+                    .collection(Schema.COMMITS)
+                    .find()
+                    .sort(Sorts.descending(Fields.ID))
+                    .projection(Projections.include(Fields.ID))
+                    .first());
+    return last == null ? 0 : last.getLong(Fields.ID);
+  }
+
+  private long counter() {
+    Document counter =
+        database.call(
+            () ->
+                database
+                    .collection(Schema.META)
+                    .find(Filters.eq(Fields.ID, Fields.META_COUNTER))
+                    .first());
+    return counter == null ? 0 : counter.getLong(Fields.VALUE);
+  }
+
+  /** What the chosen concerns give up, or nothing. */
+  private String weaknesses() {
+    List<String> lost = new ArrayList<>();
+    if (database.hasReplicaSet() && !"majority".equals(writeConcern.getWObject())) {
+      lost.add(
+          "write concern "
+              + writeConcern.asDocument()
+              + ": a new primary can lack appends that were acknowledged (S1), and positions that"
+              + " were read can appear again with other events (G2)");
+    }
+    if (!Boolean.TRUE.equals(writeConcern.getJournal())) {
+      lost.add(
+          "write concern "
+              + writeConcern.asDocument()
+              + ": not journaled, a server that dies can lose appends that were acknowledged (S1)");
+    }
+    if (database.hasReplicaSet()
+        && readConcern.getLevel() != ReadConcernLevel.MAJORITY
+        && readConcern.getLevel() != ReadConcernLevel.LINEARIZABLE) {
+      lost.add(
+          "read concern "
+              + readConcern.asDocument()
+              + ": readers can be given events that a new primary does not have (G2)");
+    }
+    return String.join("; ", lost);
+  }
+
+  @Override
+  public void close() {
+    if (!database.isClosed()) {
+      database.close();
+      committer.close();
+      hints.close();
+    }
+  }
+
+  @Override
+  public String toString() {
+    return "MongoStorage[" + database.where() + "]";
+  }
+
+  /** Settings of a {@link MongoStorage}. For one thread. */
+  public static final class Builder {
+
+    private static final Duration MAX_FILL_AFTER = Duration.ofHours(1);
+
+    private final MongoClient client;
+    private final String databaseName;
+    private WriteConcern writeConcern =
+        WriteConcern.MAJORITY
+            .withJournal(true)
+            .withWTimeout(10, java.util.concurrent.TimeUnit.SECONDS);
+    private @Nullable ReadConcern readConcern;
+    private Duration fillAfter = Duration.ofSeconds(1);
+    private Runnable betweenDrawAndInsert = () -> {};
+    private boolean probe = true;
+
+    private Builder(MongoClient client, String databaseName) {
+      this.client = client;
+      this.databaseName = databaseName;
+    }
+
+    /**
+     * How writes are acknowledged. Anything below majority and journaled can lose what was
+     * acknowledged; it is accepted, and what is lost is logged as a warning.
+     *
+     * @throws IllegalArgumentException if writes are not acknowledged at all
+     */
+    public Builder writeConcern(WriteConcern writeConcern) {
+      if (!writeConcern.isAcknowledged()) {
+        throw new IllegalArgumentException(
+            "with write concern w: 0 nobody learns of a conflict; use at least w: 1");
+      }
+      this.writeConcern = writeConcern;
+      return this;
+    }
+
+    /**
+     * How sure reads are. On a replica set anything below majority can show events that a new
+     * primary does not have; it is accepted, and what is lost is logged as a warning.
+     */
+    public Builder readConcern(ReadConcern readConcern) {
+      this.readConcern = readConcern;
+      return this;
+    }
+
+    /**
+     * How long readers wait for a commit whose writer has drawn a number and has not inserted it,
+     * before they close the hole and the writer, if it still lives, draws again. Decides only how
+     * long a dead writer delays readers; no value loses or reorders anything. Choose more than the
+     * time that an insert usually takes.
+     *
+     * @param fillAfter 0 to one hour
+     */
+    public Builder fillAfter(Duration fillAfter) {
+      if (fillAfter.isNegative() || fillAfter.compareTo(MAX_FILL_AFTER) > 0) {
+        throw new IllegalArgumentException("fillers come after 0 to 1 hour, not " + fillAfter);
+      }
+      this.fillAfter = fillAfter;
+      return this;
+    }
+
+    /** Runs in each group of commits after its draw; a test holds commits there. */
+    Builder betweenDrawAndInsert(Runnable action) {
+      this.betweenDrawAndInsert = action;
+      return this;
+    }
+
+    /** For trying a server that is known to fall short, see {@link Schema}. */
+    Builder withoutProbe() {
+      this.probe = false;
+      return this;
+    }
+
+    /**
+     * Connects, makes what is missing, and checks the rest.
+     *
+     * @throws dev.sluice.core.StoreRefusedException if the database can't be worked with, with what
+     *     to do
+     * @throws dev.sluice.core.StoreUnavailableException if the server can't be reached
+     */
+    public MongoStorage build() {
+      Database probe = new Database(client, databaseName, writeConcern, ReadConcern.DEFAULT);
+      // Until the first answer the driver does not know what it talks to.
+      probe.call(() -> probe.raw().runCommand(new Document("ping", 1)));
+      ReadConcern chosen =
+          readConcern != null
+              ? readConcern
+              : probe.hasReplicaSet() ? ReadConcern.MAJORITY : ReadConcern.DEFAULT;
+      MongoStorage storage = new MongoStorage(this, chosen);
+      String lost = storage.weaknesses();
+      if (!lost.isEmpty()) {
+        LOG.warn("{} is used with less than the guarantees: {}", storage, lost);
+      }
+      return storage;
+    }
+  }
+}

@@ -1,0 +1,236 @@
+package dev.sluice.adapter.mongo;
+
+import com.mongodb.MongoBulkWriteException;
+import com.mongodb.MongoException;
+import com.mongodb.MongoWriteException;
+import com.mongodb.client.MongoCollection;
+import com.mongodb.client.model.Filters;
+import com.mongodb.client.model.FindOneAndUpdateOptions;
+import com.mongodb.client.model.IndexOptions;
+import com.mongodb.client.model.Indexes;
+import com.mongodb.client.model.Projections;
+import com.mongodb.client.model.ReturnDocument;
+import com.mongodb.client.model.Sorts;
+import com.mongodb.client.model.UpdateOptions;
+import com.mongodb.client.model.Updates;
+import com.mongodb.connection.ClusterType;
+import dev.sluice.core.StoreRefusedException;
+import java.util.ArrayList;
+import java.util.List;
+import org.bson.BsonDocument;
+import org.bson.Document;
+import org.bson.conversions.Bson;
+import org.jspecify.annotations.Nullable;
+
+/** Collections, indexes and the schema's version: made where they are missing, and checked. */
+final class Schema {
+
+  /** To be raised when older adapters could no longer work with what newer ones write. */
+  static final int VERSION = 1;
+
+  static final String COMMITS = "sluice_commits";
+  static final String META = "sluice_meta";
+  static final String CHECKPOINTS = "sluice_checkpoints";
+  static final String SNAPSHOTS = "sluice_snapshots";
+  static final String LEASES = "sluice_leases";
+  private static final String PROBE = "sluice_probe";
+
+  record Index(String collection, String name, Bson keys, boolean unique, boolean sparse) {}
+
+  static final List<Index> INDEXES =
+      List.of(
+          // One successor for each version: what makes an append win or lose.
+          new Index(
+              COMMITS,
+              "stream_version",
+              Indexes.ascending(Fields.CATEGORY, Fields.STREAM, Fields.VERSION),
+              true,
+              false),
+          // An event id once in the whole store. Not sparse: each document has events, a filler
+          // too.
+          new Index(COMMITS, "event_id", Indexes.ascending("events.id"), true, false),
+          new Index(
+              COMMITS,
+              "category_position",
+              Indexes.ascending(Fields.CATEGORY, Fields.ID),
+              false,
+              false),
+          new Index(
+              COMMITS, "type_position", Indexes.ascending("events.type", Fields.ID), false, false),
+          new Index(COMMITS, "outbox_position", Indexes.ascending(Fields.OUTBOX), false, true),
+          new Index(SNAPSHOTS, "stream", Indexes.ascending(Fields.STREAM), false, false));
+
+  private final Database database;
+
+  Schema(Database database) {
+    this.database = database;
+  }
+
+  void createOrCheck(boolean probe) {
+    database.run(
+        () -> {
+          refuseNewer();
+          refuseSharded();
+          boolean isNew = version() == null;
+          if (isNew && probe) {
+            probe();
+          }
+          INDEXES.forEach(this::createOrCheck);
+          if (isNew) {
+            meta()
+                .updateOne(
+                    Filters.eq(Fields.ID, Fields.META_SCHEMA),
+                    Updates.setOnInsert(Fields.VERSION, VERSION),
+                    new UpdateOptions().upsert(true));
+          }
+          raiseCounter();
+        });
+  }
+
+  private MongoCollection<Document> meta() {
+    return database.collection(META);
+  }
+
+  @Nullable Integer version() {
+    Document schema = meta().find(Filters.eq(Fields.ID, Fields.META_SCHEMA)).first();
+    return schema == null ? null : schema.getInteger(Fields.VERSION);
+  }
+
+  private void refuseNewer() {
+    Integer version = version();
+    if (version != null && version > VERSION) {
+      throw new StoreRefusedException(
+          database.where()
+              + " holds version "
+              + version
+              + " of Sluice's schema, and this adapter knows version "
+              + VERSION
+              + "; use a newer sluice-adapter-mongo");
+    }
+  }
+
+  /** A unique index of a sharded collection covers all shards only if it begins with the key. */
+  private void refuseSharded() {
+    if (database.topology() != ClusterType.SHARDED) {
+      return;
+    }
+    Document sharded =
+        database
+            .client()
+            .getDatabase("config")
+            .getCollection("collections")
+            .find(Filters.eq(Fields.ID, database.raw().getName() + "." + COMMITS))
+            .first();
+    if (sharded != null && !Boolean.TRUE.equals(sharded.getBoolean("unsplittable"))) {
+      throw new StoreRefusedException(
+          "the collection "
+              + COMMITS
+              + " in "
+              + database.where()
+              + " is sharded, and three unique indexes that no common shard key serves keep the"
+              + " order of its events; leave it unsharded, on one shard of the cluster");
+    }
+  }
+
+  /**
+   * Some servers that speak the protocol accept a unique index over an array and do not enforce it.
+   * Found out once, before anything depends on it.
+   */
+  private void probe() {
+    MongoCollection<Document> probe = database.collection(PROBE);
+    try {
+      probe.createIndex(Indexes.ascending("events.id"), new IndexOptions().unique(true));
+      try {
+        List<Document> twice =
+            List.of(
+                new Document("events", List.of(new Document("id", 1), new Document("id", 2))),
+                new Document("events", List.of(new Document("id", 2))));
+        probe.insertMany(twice);
+      } catch (MongoBulkWriteException e) {
+        if (e.getWriteErrors().stream().allMatch(w -> w.getCode() == Database.DUPLICATE_KEY)) {
+          return;
+        }
+        throw e;
+      } catch (MongoWriteException e) {
+        if (Database.isDuplicateKey(e)) {
+          return;
+        }
+        throw e;
+      }
+      throw new StoreRefusedException(
+          "the server of "
+              + database.where()
+              + " accepts a unique index over an array and does not enforce it, so an event could"
+              + " be stored twice; use a MongoDB server");
+    } finally {
+      probe.drop();
+    }
+  }
+
+  private void createOrCheck(Index index) {
+    for (Document existing : database.collection(index.collection()).listIndexes()) {
+      if (index.name().equals(existing.getString("name"))) {
+        check(index, existing);
+        return;
+      }
+    }
+    try {
+      database
+          .collection(index.collection())
+          .createIndex(
+              index.keys(),
+              new IndexOptions().name(index.name()).unique(index.unique()).sparse(index.sparse()));
+    } catch (MongoException e) {
+      throw new StoreRefusedException(
+          "the index "
+              + index.name()
+              + " on "
+              + index.collection()
+              + " in "
+              + database.where()
+              + " is missing and could not be made: "
+              + e.getMessage(),
+          e);
+    }
+  }
+
+  private void check(Index index, Document existing) {
+    List<String> wanted = new ArrayList<>(index.keys().toBsonDocument().keySet());
+    List<String> found =
+        new ArrayList<>(
+            existing
+                .get("key", Document.class)
+                .toBsonDocument(BsonDocument.class, database.raw().getCodecRegistry())
+                .keySet());
+    if (!wanted.equals(found)
+        || (index.unique() && !Boolean.TRUE.equals(existing.getBoolean("unique")))) {
+      throw new StoreRefusedException(
+          "the index "
+              + index.name()
+              + " on "
+              + index.collection()
+              + " in "
+              + database.where()
+              + " is not what Sluice needs ("
+              + (index.unique() ? "unique " : "")
+              + wanted
+              + "); drop it, and it is made anew at the next start");
+    }
+  }
+
+  /** A counter that lies behind the commits, as after a restore of a part, goes on behind them. */
+  private void raiseCounter() {
+    Document last =
+        database
+            .collection(COMMITS)
+            .find()
+            .sort(Sorts.descending(Fields.ID))
+            .projection(Projections.include(Fields.ID))
+            .first();
+    meta()
+        .findOneAndUpdate(
+            Filters.eq(Fields.ID, Fields.META_COUNTER),
+            Updates.max(Fields.VALUE, last == null ? 0L : last.getLong(Fields.ID)),
+            new FindOneAndUpdateOptions().upsert(true).returnDocument(ReturnDocument.AFTER));
+  }
+}

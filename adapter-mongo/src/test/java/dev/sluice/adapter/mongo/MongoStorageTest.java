@@ -1,0 +1,370 @@
+package dev.sluice.adapter.mongo;
+
+import static dev.sluice.adapter.mongo.Mongo.CLIENT;
+import static dev.sluice.adapter.mongo.Mongo.append;
+import static dev.sluice.adapter.mongo.Mongo.event;
+import static dev.sluice.adapter.mongo.Mongo.log;
+import static dev.sluice.adapter.mongo.Mongo.newDatabase;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.mongodb.ReadConcern;
+import com.mongodb.WriteConcern;
+import com.mongodb.client.ClientSession;
+import com.mongodb.client.MongoCollection;
+import com.mongodb.client.model.Filters;
+import com.mongodb.client.model.IndexOptions;
+import com.mongodb.client.model.Indexes;
+import com.mongodb.client.model.Updates;
+import dev.sluice.core.NotStorableException;
+import dev.sluice.core.Payload;
+import dev.sluice.core.Position;
+import dev.sluice.core.StoreRefusedException;
+import dev.sluice.core.coordination.Checkpoint;
+import dev.sluice.core.event.EventIds;
+import dev.sluice.core.event.NewEvent;
+import dev.sluice.core.event.StreamId;
+import dev.sluice.core.outbox.OutboxMessage;
+import dev.sluice.core.store.EventFilter;
+import dev.sluice.core.store.ExpectedVersion;
+import dev.sluice.core.store.StreamRange;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.Set;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.bson.Document;
+import org.junit.jupiter.api.Test;
+
+/** What is true of this adapter beside the contract. */
+class MongoStorageTest {
+
+  private static MongoCollection<Document> commits(String database) {
+    return CLIENT.getDatabase(database).getCollection(Schema.COMMITS);
+  }
+
+  @Test
+  void text_payloads_are_text_in_the_shell_and_other_bytes_come_back_as_they_were() {
+    String database = newDatabase();
+    byte[] noText = {(byte) 0xff, 0, (byte) 0xfe};
+    try (MongoStorage storage = MongoStorage.create(CLIENT, database)) {
+      NewEvent bytes =
+          new NewEvent(
+              EventIds.next(),
+              "bytes",
+              Instant.parse("1969-12-31T23:59:59.999999Z"),
+              Payload.of(noText),
+              Payload.ofUtf8("{}"),
+              List.of());
+      storage
+          .eventStore()
+          .append(append("1", ExpectedVersion.noStream(), event("{\"ä\":\"\0😀\"}"), bytes));
+      List<Document> events =
+          Objects.requireNonNull(commits(database).find().first())
+              .getList(Fields.EVENTS, Document.class);
+      assertThat(events.get(0).getString("data")).isEqualTo("{\"ä\":\"\0😀\"}");
+      assertThat(events.get(0)).doesNotContainKey(Fields.METADATA);
+      var read =
+          storage.eventStore().read(StreamId.of("account", "1"), StreamRange.forwards(1, 10));
+      assertThat(read.get(0).data().toUtf8()).isEqualTo("{\"ä\":\"\0😀\"}");
+      assertThat(read.get(0).time()).isEqualTo("2026-01-02T03:04:05.678901Z");
+      assertThat(read.get(1).data().toBytes()).isEqualTo(noText);
+      assertThat(read.get(1).metadata().toUtf8()).isEqualTo("{}");
+      assertThat(read.get(1).time()).isEqualTo("1969-12-31T23:59:59.999999Z");
+    }
+  }
+
+  @Test
+  void S9_an_append_over_16_MB_is_refused_before_a_number_is_drawn() {
+    String database = newDatabase();
+    String large = "x".repeat(9 * 1024 * 1024);
+    try (MongoStorage storage = MongoStorage.create(CLIENT, database)) {
+      assertThatThrownBy(
+              () ->
+                  storage
+                      .eventStore()
+                      .append(append("1", ExpectedVersion.any(), event(large), event(large))))
+          .isInstanceOf(NotStorableException.class)
+          .hasMessageContaining("account-1")
+          .hasMessageContaining("18874")
+          .hasMessageContaining("16777216");
+      assertThat(storage.doctor().drawn()).isZero();
+      storage.eventStore().append(append("1", ExpectedVersion.noStream(), event(large)));
+      assertThat(log(storage)).containsExactly(large);
+    }
+  }
+
+  @Test
+  void S9_half_a_surrogate_pair_is_refused() {
+    try (MongoStorage storage = MongoStorage.create(CLIENT, newDatabase())) {
+      NewEvent broken =
+          new NewEvent(
+              EventIds.next(),
+              "happened\ud83d",
+              Instant.EPOCH,
+              Payload.EMPTY,
+              Payload.EMPTY,
+              List.of());
+      assertThatThrownBy(
+              () -> storage.eventStore().append(append("1", ExpectedVersion.any(), broken)))
+          .isInstanceOf(NotStorableException.class)
+          .hasMessageContaining("surrogate");
+    }
+  }
+
+  @Test
+  void appends_that_wait_at_the_same_moment_share_a_draw_and_an_insert() throws Exception {
+    CountDownLatch go = new CountDownLatch(1);
+    AtomicInteger draws = new AtomicInteger();
+    try (MongoStorage storage =
+        MongoStorage.builder(CLIENT, newDatabase())
+            .betweenDrawAndInsert(
+                () -> {
+                  draws.incrementAndGet();
+                  Mongo.await(go);
+                })
+            .build()) {
+      List<Thread> callers = new ArrayList<>();
+      for (int i = 0; i < 40; i++) {
+        String id = "s" + i;
+        callers.add(Thread.ofPlatform().start(() -> append(storage, id, id)));
+      }
+      // Each committing thread holds a few of them; all others wait together.
+      await(() -> callers.stream().allMatch(c -> c.getState() == Thread.State.WAITING));
+      go.countDown();
+      for (Thread caller : callers) {
+        assertThat(caller.join(Duration.ofSeconds(Mongo.SECONDS))).isTrue();
+      }
+      assertThat(draws.get()).isLessThan(12);
+      assertThat(log(storage)).hasSize(40);
+    }
+  }
+
+  @Test
+  void G7_filters_select_in_the_store_and_the_cursor_passes_what_they_leave_out() {
+    try (MongoStorage storage = MongoStorage.create(CLIENT, newDatabase())) {
+      for (int i = 0; i < 5; i++) {
+        append(storage, "a", "a" + i);
+        storage
+            .eventStore()
+            .append(StreamId.of("order", "1"), ExpectedVersion.any(), List.of(event("o" + i)));
+      }
+      var page =
+          storage
+              .globalLog()
+              .read(
+                  Position.START,
+                  EventFilter.categories("account").withTypes(Set.of("happened")),
+                  10);
+      assertThat(Mongo.texts(page.events())).containsExactly("a0", "a1", "a2", "a3", "a4");
+      assertThat(page.next()).isEqualTo(storage.globalLog().status().head());
+      assertThat(page.more()).isFalse();
+      assertThat(storage.globalLog().count(Position.START, EventFilter.categories("order")))
+          .isEqualTo(5);
+      assertThat(storage.globalLog().count(Position.START, EventFilter.types("happened")))
+          .isEqualTo(10);
+      assertThat(storage.globalLog().count(Position.START, EventFilter.types("other"))).isZero();
+    }
+  }
+
+  @Test
+  void O5_pruning_stops_in_the_middle_of_a_commit_and_keeps_the_rest() {
+    try (MongoStorage storage = MongoStorage.create(CLIENT, newDatabase())) {
+      for (int i = 0; i < 3; i++) {
+        storage
+            .eventStore()
+            .append(append("1", ExpectedVersion.any(), event(EventIds.next(), "e", 4)));
+      }
+      List<OutboxMessage> all = storage.outbox().read(Position.START, 100);
+      assertThat(all).hasSize(12);
+      assertThat(storage.outbox().prune(100)).isZero();
+      storage
+          .checkpoints()
+          .save(Checkpoint.first("relay/a", all.get(9).position(), Payload.EMPTY, 0));
+      assertThat(storage.outbox().prune(3)).isEqualTo(3);
+      assertThat(storage.outbox().read(Position.START, 100)).isEqualTo(all.subList(3, 12));
+      assertThat(storage.outbox().prune(100)).isEqualTo(7);
+      assertThat(storage.outbox().read(Position.START, 100)).isEqualTo(all.subList(10, 12));
+      assertThat(storage.outbox().count(Position.START)).isEqualTo(2);
+      assertThat(storage.outbox().head()).isEqualTo(all.get(11).position());
+      storage
+          .checkpoints()
+          .save(
+              storage
+                  .checkpoints()
+                  .load("relay/a")
+                  .orElseThrow()
+                  .next(all.get(11).position(), Payload.EMPTY, 0));
+      assertThat(storage.outbox().prune(100)).isEqualTo(2);
+      assertThat(storage.outbox().head()).isEqualTo(all.get(11).position());
+      assertThat(storage.outbox().read(Position.START, 100)).isEmpty();
+      assertThat(log(storage)).hasSize(3);
+    }
+  }
+
+  @Test
+  void a_schema_of_a_newer_version_is_refused() {
+    String database = newDatabase();
+    MongoStorage.create(CLIENT, database).close();
+    CLIENT
+        .getDatabase(database)
+        .getCollection(Schema.META)
+        .updateOne(Filters.eq("_id", "schema"), Updates.set("version", 99));
+    assertThatThrownBy(() -> MongoStorage.create(CLIENT, database))
+        .isInstanceOf(StoreRefusedException.class)
+        .hasMessageContaining("99")
+        .hasMessageContaining("newer sluice-adapter-mongo");
+  }
+
+  @Test
+  void an_index_that_is_not_what_is_needed_is_refused() {
+    String database = newDatabase();
+    commits(database)
+        .createIndex(
+            Indexes.ascending("category", "stream", "version"),
+            new IndexOptions().name("stream_version"));
+    assertThatThrownBy(() -> MongoStorage.create(CLIENT, database))
+        .isInstanceOf(StoreRefusedException.class)
+        .hasMessageContaining("stream_version")
+        .hasMessageContaining("drop it");
+  }
+
+  @Test
+  void a_counter_that_lies_behind_the_commits_is_raised_and_nothing_is_drawn_below() {
+    String database = newDatabase();
+    try (MongoStorage storage = MongoStorage.create(CLIENT, database)) {
+      for (int i = 0; i < 10; i++) {
+        append(storage, "1", "e" + i);
+      }
+      MongoCollection<Document> meta = CLIENT.getDatabase(database).getCollection(Schema.META);
+      meta.updateOne(Filters.eq("_id", "counter"), Updates.set("value", 3L));
+      assertThat(storage.doctor().findings()).anyMatch(finding -> finding.contains("counter"));
+      // This process has seen number 10, and goes on behind it.
+      Position position = append(storage, "2", "late").position();
+      assertThat(Positions.number(position)).isGreaterThan(10);
+      meta.updateOne(Filters.eq("_id", "counter"), Updates.set("value", 3L));
+    }
+    try (MongoStorage restarted = MongoStorage.create(CLIENT, database)) {
+      assertThat(Positions.number(append(restarted, "2", "later").position())).isGreaterThan(11);
+    }
+  }
+
+  @Test
+  void weaker_concerns_are_accepted_and_what_they_lose_is_said() {
+    assertThatThrownBy(
+            () ->
+                MongoStorage.builder(CLIENT, newDatabase())
+                    .writeConcern(WriteConcern.UNACKNOWLEDGED))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("w: 0");
+    try (MongoStorage storage =
+        MongoStorage.builder(CLIENT, newDatabase())
+            .writeConcern(WriteConcern.W1)
+            .readConcern(ReadConcern.LOCAL)
+            .build()) {
+      append(storage, "1", "e");
+      assertThat(log(storage)).containsExactly("e");
+      assertThat(storage.doctor().findings())
+          .anyMatch(finding -> finding.contains("not journaled") && finding.contains("S1"));
+    }
+    try (MongoStorage storage = MongoStorage.create(CLIENT, newDatabase())) {
+      assertThat(storage.doctor().findings()).isEmpty();
+      assertThat(storage.doctor().concerns()).contains("majority").contains("\"j\": true");
+    }
+  }
+
+  /** Both answers are tested: which one depends on the server that was found. */
+  @Test
+  void a_session_is_joined_where_there_is_a_replica_set_and_refused_elsewhere() {
+    try (MongoStorage storage = MongoStorage.create(CLIENT, newDatabase())) {
+      append(storage, "1", "before");
+      if (!storage.joinsSessions()) {
+        assertThatThrownBy(() -> storage.eventStore(noSession()))
+            .isInstanceOf(UnsupportedOperationException.class)
+            .hasMessageContaining("standalone")
+            .hasMessageContaining("replica set");
+        assertThatThrownBy(() -> storage.checkpoints(noSession()))
+            .isInstanceOf(UnsupportedOperationException.class);
+        assertThat(storage.hearsOtherProcesses()).isFalse();
+        return;
+      }
+      try (ClientSession session = CLIENT.startSession()) {
+        session.startTransaction();
+        storage
+            .eventStore(session)
+            .append(append("1", ExpectedVersion.exactly(1), event("inside")));
+        storage
+            .checkpoints(session)
+            .save(Checkpoint.first("view", Position.START, Payload.EMPTY, 0));
+        assertThat(log(storage)).containsExactly("before");
+        session.commitTransaction();
+        assertThat(log(storage)).containsExactly("before", "inside");
+        assertThat(storage.checkpoints().load("view")).isPresent();
+        session.startTransaction();
+        storage.eventStore(session).append(append("1", ExpectedVersion.any(), event("aborted")));
+        session.abortTransaction();
+        append(storage, "1", "after");
+        await(() -> log(storage).size() == 3);
+        assertThat(log(storage)).containsExactly("before", "inside", "after");
+      }
+    }
+  }
+
+  private static ClientSession noSession() {
+    return (ClientSession)
+        java.lang.reflect.Proxy.newProxyInstance(
+            MongoStorageTest.class.getClassLoader(),
+            new Class<?>[] {ClientSession.class},
+            (proxy, method, arguments) -> {
+              throw new AssertionError("a session was used on a standalone server");
+            });
+  }
+
+  static void await(java.util.function.BooleanSupplier condition) {
+    long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(Mongo.SECONDS);
+    while (!condition.getAsBoolean()) {
+      assertThat(System.nanoTime()).as("in time").isLessThan(end);
+      Thread.onSpinWait();
+    }
+  }
+
+  @Test
+  void the_doctor_says_what_holds_readers_back() throws Exception {
+    String database = newDatabase();
+    try (MongoStorage storage = Mongo.patient(database);
+        Mongo.Held held =
+            new Mongo.Held(database, append("held", ExpectedVersion.any(), event("held")))) {
+      append(storage, "1", "behind the hole");
+      storage.leases().acquire("subscription/x", "me", Duration.ofMinutes(1));
+      storage.checkpoints().save(Checkpoint.first("view", Position.START, Payload.EMPTY, 0));
+      assertThat(log(storage)).isEmpty();
+      Diagnosis diagnosis = storage.doctor();
+      assertThat(diagnosis.hole().orElseThrow().number()).isEqualTo(1);
+      assertThat(diagnosis.drawn()).isEqualTo(2);
+      assertThat(diagnosis.settled()).isZero();
+      assertThat(diagnosis.leases()).hasSize(1);
+      assertThat(diagnosis.findings()).anyMatch(finding -> finding.contains("commit 1"));
+      assertThat(storage.globalLog().status().heldBackBy()).isPresent();
+      assertThat(diagnosis.toString()).contains("commit 1 is missing", "view: 0", "subscription/x");
+      assertThat(held.release().version()).isEqualTo(1);
+      assertThat(storage.doctor().hole()).isEmpty();
+    }
+  }
+
+  @Test
+  void a_closed_storage_says_so_and_leaves_the_client_open() {
+    MongoStorage storage = MongoStorage.create(CLIENT, newDatabase());
+    storage.close();
+    storage.close();
+    assertThatThrownBy(() -> append(storage, "1", "e"))
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("closed");
+    assertThatThrownBy(() -> storage.globalLog().read(Position.START, EventFilter.ALL, 1))
+        .isInstanceOf(IllegalStateException.class);
+    assertThat(CLIENT.listDatabaseNames().first()).isNotNull();
+  }
+}
