@@ -111,8 +111,9 @@ final class Servers implements AutoCloseable {
               + uri.replaceFirst("password=[^&]*", "password=***")
               + " ("
               + e.getMessage()
-              + "). Start it, or correct -Dpostgres.uri=jdbc:postgresql://host:port/database?user=…,"
-              + " or leave it out: then one is started.",
+              + "). Start it, or correct"
+              + " -Dpostgres.uri=jdbc:postgresql://host:port/database?user=…, or leave it out: then"
+              + " one is started.",
           e);
     }
     return () -> {
