@@ -25,6 +25,7 @@ class ArchitectureTest {
           "dev.sluice.core", 40,
           "dev.sluice.adapter.inmemory", 5,
           "dev.sluice.adapter.jdbc", 15,
+          "dev.sluice.adapter.mongo", 10,
           "dev.sluice.publisher", 15,
           "dev.sluice.tck", 5,
           "dev.sluice.examples.bank", 10,

@@ -137,6 +137,7 @@ enum Rules {
                   "org.jspecify.annotations.."))
           .because("strangers run it against adapters of their own"));
 
+  @SuppressWarnings("ImmutableEnumChecker") // A rule doesn't change once it is built.
   private final ArchRule rule;
 
   Rules(ArchRule rule) {
