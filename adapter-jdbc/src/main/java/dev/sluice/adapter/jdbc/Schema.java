@@ -149,9 +149,12 @@ final class Schema {
 
   int version(Connection connection) throws SQLException {
     String table = Sql.quoted(database.schema()) + ".schema_version";
+    // Not to_regclass: it may answer from a cache that has not heard of another instance's commit.
     try (PreparedStatement exists =
-        connection.prepareStatement("select to_regclass(?) is not null")) {
-      exists.setString(1, table);
+        connection.prepareStatement(
+            "select exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace"
+                + " where n.nspname = ? and c.relname = 'schema_version')")) {
+      exists.setString(1, database.schema());
       try (ResultSet row = exists.executeQuery()) {
         row.next();
         if (!row.getBoolean(1)) {

@@ -5,17 +5,12 @@ select
   coalesce(
     'pid ' || a.pid || ' (' || nullif(a.application_name, '') || ')',
     'pid ' || l.pid,
-    (select 'prepared transaction ' || quote_literal(p.gid)
-      from pg_prepared_xacts p where l.virtualtransaction = '-1/' || p.transaction),
+    'prepared transaction ' || quote_literal(p.gid),
     'an unknown transaction') as who,
-  coalesce(
-    a.xact_start,
-    (select p.prepared from pg_prepared_xacts p where l.virtualtransaction = '-1/' || p.transaction),
-    clock_timestamp()) as since,
-  (extract(epoch from clock_timestamp() - coalesce(
-    a.xact_start,
-    (select p.prepared from pg_prepared_xacts p where l.virtualtransaction = '-1/' || p.transaction),
-    clock_timestamp())) * 1000)::bigint as age_millis,
+  coalesce(a.xact_start, p.prepared, clock_timestamp()) as since,
+  (extract(
+    epoch from clock_timestamp() - coalesce(a.xact_start, p.prepared, clock_timestamp())) * 1000)
+    ::bigint as age_millis,
   coalesce(a.state, 'prepared') as state,
   coalesce(left(regexp_replace(a.query, '\s+', ' ', 'g'), 120), 'none') as query
 from (select pg_sequence_last_value('{schema}.commit_number'::regclass) as number) drawn
@@ -26,6 +21,11 @@ join pg_locks l
   and l.objsubid = 2
   and l.granted
 left join pg_stat_activity a on a.pid = l.pid
+left join pg_locks t
+  on l.pid is null
+  and t.locktype = 'transactionid'
+  and t.virtualtransaction = l.virtualtransaction
+left join pg_prepared_xacts p on p.transaction = t.transactionid
 order by above, since
 
 -- :sequence-check
@@ -38,3 +38,45 @@ select
     (select p.position from {schema}.outbox_pruned p)) >> 16
 from pg_sequence s
 where s.seqrelid = '{schema}.commit_number'::regclass
+
+-- :sizes
+select
+  c.relname as name,
+  greatest(c.reltuples, 0)::bigint as rows,
+  pg_size_pretty(pg_table_size(c.oid)) as data,
+  pg_size_pretty(pg_indexes_size(c.oid)) as indexes
+from pg_class c
+join pg_namespace n on n.oid = c.relnamespace
+where n.nspname = :schema and c.relkind in ('r', 'p')
+order by pg_total_relation_size(c.oid) desc, c.relname
+
+-- :broken-indexes
+select c.relname
+from pg_index i
+join pg_class c on c.oid = i.indexrelid
+join pg_namespace n on n.oid = c.relnamespace
+where n.nspname = :schema and not (i.indisvalid and i.indisready)
+order by c.relname
+
+-- The lag of each reader in rows, and since when it saved nothing.
+-- :readers
+select
+  c.name, c.position, c.token,
+  case
+    when starts_with(c.name, 'relay/')
+    then (select count(*) from {schema}.outbox m where m.position > c.position)
+    else (select count(*) from {schema}.event e where e.position > c.position)
+  end as behind,
+  extract(epoch from clock_timestamp() - c.saved_at)::bigint as seconds
+from {schema}.checkpoint c
+order by c.name
+
+-- :holders
+select
+  name, owner, token,
+  case
+    when expires_at > clock_timestamp()
+    then extract(epoch from expires_at - clock_timestamp())::bigint
+  end as seconds
+from {schema}.lease
+order by name

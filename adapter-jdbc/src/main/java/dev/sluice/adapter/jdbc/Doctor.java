@@ -1,0 +1,221 @@
+package dev.sluice.adapter.jdbc;
+
+import dev.sluice.core.SluiceException;
+import dev.sluice.core.StoreRefusedException;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.util.ArrayList;
+import java.util.List;
+import javax.sql.DataSource;
+import org.jdbi.v3.core.Handle;
+import org.jdbi.v3.core.Jdbi;
+import org.postgresql.ds.PGSimpleDataSource;
+
+/**
+ * Answers "why does nothing move?" for a store: head and horizon, who holds readers back, whether
+ * the sequence and the schema are sound, sizes, and how far each reader and relay is. Only reads;
+ * safe to run at any time, also where a storage refuses to start.
+ */
+public final class Doctor {
+
+  private final Database database;
+  private final StringBuilder text = new StringBuilder();
+  private final List<String> problems = new ArrayList<>();
+
+  private Doctor(DataSource dataSource, String schema) {
+    this.database = new Database(dataSource, schema);
+  }
+
+  /**
+   * What the doctor found.
+   *
+   * @param problems what is wrong, one sentence each with the next step; empty if nothing is
+   * @param text the whole finding, for people
+   */
+  public record Finding(List<String> problems, String text) {
+
+    /** Copies the list. */
+    public Finding {
+      problems = List.copyOf(problems);
+    }
+  }
+
+  /**
+   * Examines a store.
+   *
+   * @param schema the schema that the storage was built with; {@code sluice} by default
+   * @throws dev.sluice.core.StoreUnavailableException if the server can't be reached
+   */
+  public static Finding examine(DataSource dataSource, String schema) {
+    Doctor doctor = new Doctor(dataSource, schema);
+    doctor.database.call("examining the store", doctor::examine);
+    return new Finding(doctor.problems, doctor.text.toString());
+  }
+
+  /** Prints a finding: {@code Doctor <jdbc url> [schema]}; exits with 1 if there are problems. */
+  public static void main(String[] args) {
+    if (args.length < 1 || args.length > 2) {
+      System.err.println("Usage: Doctor <jdbc:postgresql://host/database?user=…&password=…> [schema]");
+      System.exit(2);
+    }
+    PGSimpleDataSource source = new PGSimpleDataSource();
+    try {
+      source.setUrl(args[0]);
+      Finding finding = examine(source, args.length == 2 ? args[1] : "sluice");
+      System.out.print(finding.text());
+      System.exit(finding.problems().isEmpty() ? 0 : 1);
+    } catch (SluiceException | IllegalArgumentException e) {
+      System.err.println(e.getMessage());
+      System.exit(2);
+    }
+  }
+
+  private boolean examine(Connection connection) throws SQLException {
+    check(() -> StartUpChecks.server(connection));
+    int version = new Schema(database).version(connection);
+    line("schema", "%s, version %d of %d", database.schema(), version, Schema.latest());
+    if (version != Schema.latest()) {
+      problem(
+          version < Schema.latest()
+              ? "the schema is not up to date; start a JdbcStorage, or run what schemaSql() returns"
+              : "the schema is newer than this adapter; use a newer adapter");
+      return finish();
+    }
+    check(() -> StartUpChecks.sequence(connection, database.sql()));
+    order(connection);
+    // Closing the handle would close the connection, which is not ours.
+    Handle handle = Jdbi.open(connection);
+    readers(handle);
+    leases(handle);
+    tables(handle);
+    return finish();
+  }
+
+  private void order(Connection connection) throws SQLException {
+    try (PreparedStatement select =
+            connection.prepareStatement(
+                "select pg_sequence_last_value('"
+                    + database.sql().get("schema")
+                    + ".commit_number'::regclass), (select coalesce(max(position), 0) from "
+                    + database.sql().get("schema")
+                    + ".event)");
+        ResultSet row = select.executeQuery()) {
+      row.next();
+      line("last commit number drawn", "%d", row.getLong(1));
+      line("last event stored", "position %d (commit %d)", row.getLong(2), row.getLong(2) >> 16);
+    }
+    List<OpenAppends.OpenAppend> open = OpenAppends.list(connection, database.sql());
+    if (open.isEmpty()) {
+      line("held back by", "nobody: all that is stored can be read");
+    }
+    for (OpenAppends.OpenAppend append : open) {
+      line(
+          "held back by",
+          "%s, open for %d ms, %s; readers stop at commit %d; last statement: %s",
+          append.who(),
+          append.age().toMillis(),
+          append.state(),
+          append.above(),
+          append.query());
+      if (append.age().toSeconds() >= 10) {
+        problem(
+            append.who()
+                + " holds an append open for "
+                + append.age().toSeconds()
+                + " s, and readers see nothing that was appended since; commit or end it"
+                + " (pg_terminate_backend, or rollback prepared)");
+      }
+    }
+  }
+
+  private void readers(Handle handle) {
+    List<String> found =
+        handle
+            .createQuery(database.sql().get("readers"))
+            .map(
+                (row, context) ->
+                    "%s: %d behind, at position %d, saved %d s ago, token %d"
+                        .formatted(
+                            row.getString("name"),
+                            row.getLong("behind"),
+                            row.getLong("position"),
+                            row.getLong("seconds"),
+                            row.getLong("token")))
+            .list();
+    found.forEach(reader -> line("reader", "%s", reader));
+    if (found.stream().noneMatch(reader -> reader.startsWith("relay/"))) {
+      line("reader", "no relay has a checkpoint, so the outbox is never pruned");
+    }
+  }
+
+  private void leases(Handle handle) {
+    handle
+        .createQuery(database.sql().get("holders"))
+        .map(
+            (row, context) -> {
+              long seconds = row.getLong("seconds");
+              boolean free = row.wasNull();
+              return "%s: %s, token %d"
+                  .formatted(
+                      row.getString("name"),
+                      free
+                          ? "nobody, last " + row.getString("owner")
+                          : row.getString("owner") + " for " + seconds + " s more",
+                      row.getLong("token"));
+            })
+        .list()
+        .forEach(lease -> line("lease", "%s", lease));
+  }
+
+  private void tables(Handle handle) {
+    handle
+        .createQuery(database.sql().get("sizes"))
+        .bind("schema", database.schema())
+        .map(
+            (row, context) ->
+                "%s: about %d rows, %s, indexes %s"
+                    .formatted(
+                        row.getString("name"),
+                        row.getLong("rows"),
+                        row.getString("data"),
+                        row.getString("indexes")))
+        .list()
+        .forEach(table -> line("table", "%s", table));
+    handle
+        .createQuery(database.sql().get("broken-indexes"))
+        .bind("schema", database.schema())
+        .mapTo(String.class)
+        .list()
+        .forEach(index -> problem("the index " + index + " is not valid; reindex it"));
+  }
+
+  private void check(Check check) throws SQLException {
+    try {
+      check.run();
+    } catch (StoreRefusedException e) {
+      problem(String.valueOf(e.getMessage()));
+    }
+  }
+
+  private void problem(String problem) {
+    problems.add(problem);
+  }
+
+  private void line(String what, String format, Object... values) {
+    text.append("%-26s".formatted(what)).append(format.formatted(values)).append('\n');
+  }
+
+  private boolean finish() {
+    if (problems.isEmpty()) {
+      line("problems", "none");
+    }
+    problems.forEach(problem -> line("PROBLEM", "%s", problem));
+    return problems.isEmpty();
+  }
+
+  private interface Check {
+    void run() throws SQLException;
+  }
+}

@@ -1,0 +1,421 @@
+package dev.sluice.adapter.jdbc;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.zaxxer.hikari.HikariDataSource;
+import dev.sluice.core.NotStorableException;
+import dev.sluice.core.Payload;
+import dev.sluice.core.Position;
+import dev.sluice.core.StoreRefusedException;
+import dev.sluice.core.StoreUnavailableException;
+import dev.sluice.core.coordination.Checkpoint;
+import dev.sluice.core.event.EventIds;
+import dev.sluice.core.event.NewEvent;
+import dev.sluice.core.event.StreamId;
+import dev.sluice.core.store.EventFilter;
+import dev.sluice.core.store.ExpectedVersion;
+import dev.sluice.core.store.StreamRange;
+import dev.sluice.core.store.VersionConflictException;
+import dev.sluice.testservers.PostgresDatabase;
+import dev.sluice.testservers.PostgresServer;
+import java.sql.Connection;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** What goes wrong around a store, and what the adapter makes of it. */
+class FaultsTest {
+
+  private static final StreamId STREAM = StreamId.of("account", "42");
+
+  private final PostgresDatabase database = PostgresServer.shared().newDatabase();
+  private HikariDataSource pool;
+
+  @BeforeEach
+  void openPool() {
+    pool = PostgresFixture.pool(database, 8);
+  }
+
+  @AfterEach
+  void closePool() {
+    pool.close();
+  }
+
+  @Test
+  void G5_aLongTransactionOfSomebodyElseDelaysNobody() throws Exception {
+    PostgresDatabase other = PostgresServer.shared().newDatabase();
+    try (JdbcStorage storage = JdbcStorage.create(pool);
+        Connection here = database.dataSource().getConnection();
+        Connection there = other.dataSource().getConnection()) {
+      for (Connection connection : List.of(here, there)) {
+        connection.setAutoCommit(false);
+        execute(connection, "create table own (id bigint); insert into own values (1)");
+        execute(connection, "select pg_advisory_xact_lock_shared(7, 0)");
+      }
+      storage.eventStore().append(STREAM, ExpectedVersion.any(), List.of(Events.event(1)));
+      assertThat(Events.readAll(storage.globalLog())).hasSize(1);
+      assertThat(storage.outbox().read(Position.START, 10)).hasSize(1);
+      assertThat(storage.globalLog().status().heldBackBy()).isEmpty();
+    }
+  }
+
+  @Test
+  void G4_twoStoresInOneDatabaseDoNotDelayEachOther() throws Exception {
+    try (JdbcStorage one = JdbcStorage.builder(pool).schema("one").build();
+        JdbcStorage two = JdbcStorage.builder(pool).schema("two").build();
+        Connection connection = database.dataSource().getConnection()) {
+      connection.setAutoCommit(false);
+      one.join(connection)
+          .eventStore()
+          .append(STREAM, ExpectedVersion.any(), List.of(Events.event(0)));
+      two.eventStore().append(STREAM, ExpectedVersion.noStream(), List.of(Events.event(0)));
+      assertThat(Events.readAll(two.globalLog())).hasSize(1);
+      assertThat(Events.readAll(one.globalLog())).isEmpty();
+      assertThat(one.globalLog().status().heldBackBy()).isPresent();
+      connection.commit();
+      assertThat(Events.readAll(one.globalLog())).hasSize(1);
+    }
+  }
+
+  @Test
+  void G4_aPreparedTransactionHoldsReadersBackUntilItEnds() throws Exception {
+    try (JdbcStorage storage = JdbcStorage.create(pool);
+        Connection connection = database.dataSource().getConnection()) {
+      connection.setAutoCommit(false);
+      storage
+          .join(connection)
+          .eventStore()
+          .append(STREAM, ExpectedVersion.any(), List.of(Events.event(0)));
+      execute(connection, "prepare transaction 'held'");
+      StreamId other = StreamId.of("account", "43");
+      storage.eventStore().append(other, ExpectedVersion.any(), List.of(Events.event(0)));
+      assertThat(Events.readAll(storage.globalLog())).isEmpty();
+      assertThat(storage.globalLog().status().heldBackBy())
+          .hasValueSatisfying(open -> assertThat(open.who()).contains("prepared transaction 'held'"));
+      connection.setAutoCommit(true);
+      execute(connection, "commit prepared 'held'");
+      assertThat(Events.readAll(storage.globalLog()))
+          .extracting(event -> event.stream())
+          .containsExactly(STREAM, other);
+    }
+  }
+
+  @Test
+  void aStreamThatSomebodyHoldsOpenDoesNotStopOtherAppends() throws Exception {
+    try (JdbcStorage storage = JdbcStorage.builder(pool).appendLanes(1).build();
+        Connection connection = database.dataSource().getConnection();
+        ExecutorService executor = Executors.newFixedThreadPool(3)) {
+      connection.setAutoCommit(false);
+      storage
+          .join(connection)
+          .eventStore()
+          .append(STREAM, ExpectedVersion.any(), List.of(Events.event(0)));
+      List<Future<?>> waiting = new ArrayList<>();
+      for (int i = 0; i < 3; i++) {
+        waiting.add(
+            executor.submit(
+                () ->
+                    storage
+                        .eventStore()
+                        .append(STREAM, ExpectedVersion.any(), List.of(Events.event(0)))));
+      }
+      for (int i = 0; i < 20; i++) {
+        storage
+            .eventStore()
+            .append(
+                StreamId.of("account", "other-" + i),
+                ExpectedVersion.noStream(),
+                List.of(Events.event(0)));
+      }
+      assertThat(waiting).noneMatch(Future::isDone);
+      connection.commit();
+      for (Future<?> append : waiting) {
+        append.get(20, TimeUnit.SECONDS);
+      }
+      assertThat(storage.eventStore().read(STREAM, StreamRange.forwards(1, 10))).hasSize(4);
+    }
+  }
+
+  @Test
+  void anExhaustedPoolIsSaidAndNothingIsWritten() throws Exception {
+    pool.setMaximumPoolSize(1);
+    pool.setConnectionTimeout(300);
+    try (JdbcStorage storage = JdbcStorage.create(pool)) {
+      storage.eventStore().append(STREAM, ExpectedVersion.any(), List.of(Events.event(0)));
+      try (Connection taken = pool.getConnection()) {
+        assertThat(taken.isValid(1)).isTrue();
+        assertThatThrownBy(
+                () ->
+                    storage
+                        .eventStore()
+                        .append(STREAM, ExpectedVersion.any(), List.of(Events.event(0))))
+            .isInstanceOf(StoreUnavailableException.class)
+            .hasMessageContaining("appending to account-42")
+            .hasMessageContaining("the pool has free connections");
+      }
+      assertThat(storage.eventStore().read(STREAM, StreamRange.forwards(1, 10))).hasSize(1);
+    }
+  }
+
+  @Test
+  void aConflictInTheCallersTransactionLeavesItUsable() {
+    try (JdbcStorage storage = JdbcStorage.create(pool)) {
+      storage.eventStore().append(STREAM, ExpectedVersion.noStream(), List.of(Events.event(0)));
+      storage.inTransaction(
+          transaction -> {
+            assertThatThrownBy(
+                    () ->
+                        transaction
+                            .eventStore()
+                            .append(STREAM, ExpectedVersion.exactly(3), List.of(Events.event(0))))
+                .isInstanceOf(VersionConflictException.class);
+            transaction
+                .checkpoints()
+                .save(Checkpoint.first("view", Position.START, Payload.EMPTY, 0));
+            return transaction
+                .eventStore()
+                .append(STREAM, ExpectedVersion.exactly(1), List.of(Events.event(1)));
+          });
+      assertThat(storage.checkpoints().load("view")).isPresent();
+      assertThat(Events.readAll(storage.globalLog())).hasSize(2);
+    }
+  }
+
+  @Test
+  void otherIsolationLevelsAreRefused() throws Exception {
+    try (JdbcStorage storage = JdbcStorage.create(pool);
+        Connection connection = database.dataSource().getConnection()) {
+      connection.setTransactionIsolation(Connection.TRANSACTION_REPEATABLE_READ);
+      connection.setAutoCommit(false);
+      assertThatThrownBy(
+              () ->
+                  storage
+                      .join(connection)
+                      .eventStore()
+                      .append(STREAM, ExpectedVersion.any(), List.of(Events.event(0))))
+          .isInstanceOf(StoreRefusedException.class)
+          .hasMessageContaining("READ COMMITTED");
+      connection.commit();
+      assertThat(Events.readAll(storage.globalLog())).isEmpty();
+    }
+  }
+
+  @Test
+  void S9_whatTextCannotHoldIsRefused() {
+    try (JdbcStorage storage = JdbcStorage.create(pool)) {
+      assertThatThrownBy(
+              () ->
+                  storage
+                      .eventStore()
+                      .append(
+                          STREAM, ExpectedVersion.any(), List.of(Events.event("ope\0ned", 0))))
+          .isInstanceOf(NotStorableException.class)
+          .hasMessageContaining("NUL character at index 3");
+      NewEvent huge =
+          new NewEvent(
+              EventIds.next(),
+              "opened",
+              Instant.now(),
+              Payload.of(new byte[ReadyAppend.MAX_EVENT_BYTES + 1]),
+              Payload.EMPTY,
+              List.of());
+      assertThatThrownBy(
+              () -> storage.eventStore().append(STREAM, ExpectedVersion.any(), List.of(huge)))
+          .isInstanceOf(NotStorableException.class)
+          .hasMessageContaining("67108865 bytes; the limit is 67108864 bytes");
+      assertThat(Events.readAll(storage.globalLog())).isEmpty();
+    }
+  }
+
+  @Test
+  void aSchemaThatDoesNotFitIsRefused() throws Exception {
+    assertThatThrownBy(() -> JdbcStorage.builder(pool).createSchema(false).build())
+        .isInstanceOf(StoreRefusedException.class)
+        .hasMessageContaining("has version 0 and must have 8")
+        .hasMessageContaining("schemaSql()");
+    String sql = JdbcStorage.builder(pool).schemaSql();
+    try (Connection connection = pool.getConnection()) {
+      execute(connection, sql);
+      assertThat(JdbcStorage.builder(pool).schemaSql()).isEmpty();
+      JdbcStorage.builder(pool).createSchema(false).build().close();
+      execute(connection, "insert into sluice.schema_version values (9, 'from the future')");
+    }
+    assertThatThrownBy(() -> JdbcStorage.create(pool))
+        .isInstanceOf(StoreRefusedException.class)
+        .hasMessageContaining("has version 9, this adapter knows versions up to 8");
+  }
+
+  @Test
+  void severalInstancesMayCreateTheSchemaAtOnce() throws Exception {
+    try (ExecutorService executor = Executors.newFixedThreadPool(6)) {
+      List<Future<JdbcStorage>> starting = new ArrayList<>();
+      for (int i = 0; i < 6; i++) {
+        starting.add(executor.submit(() -> JdbcStorage.create(pool)));
+      }
+      for (Future<JdbcStorage> storage : starting) {
+        storage.get(30, TimeUnit.SECONDS).close();
+      }
+    }
+  }
+
+  @Test
+  void aSequenceThatWouldLoseEventsIsRefused() throws Exception {
+    try (JdbcStorage storage = JdbcStorage.create(pool);
+        Connection connection = pool.getConnection()) {
+      storage.eventStore().append(STREAM, ExpectedVersion.any(), List.of(Events.event(0)));
+      execute(connection, "alter sequence sluice.commit_number cache 10");
+      assertThatThrownBy(() -> JdbcStorage.create(pool))
+          .isInstanceOf(StoreRefusedException.class)
+          .hasMessageContaining("cache 10")
+          .hasMessageContaining("cache 1 increment 1 no cycle");
+      execute(connection, "alter sequence sluice.commit_number cache 1");
+      execute(connection, "select setval('sluice.commit_number', 0)");
+      assertThatThrownBy(() -> JdbcStorage.create(pool))
+          .isInstanceOf(StoreRefusedException.class)
+          .hasMessageContaining("behind the stored commit 1");
+      assertThat(Doctor.examine(pool, "sluice").problems())
+          .anyMatch(problem -> problem.contains("behind the stored commit 1"));
+    }
+  }
+
+  @Test
+  void aUserWithoutRightsIsTold() throws Exception {
+    String user = "reader_" + EventIds.next().toString().replace("-", "");
+    try (JdbcStorage storage = JdbcStorage.create(pool);
+        Connection connection = pool.getConnection()) {
+      storage.eventStore().append(STREAM, ExpectedVersion.any(), List.of(Events.event(0)));
+      execute(connection, "create role " + user + " login password 'secret'");
+      execute(connection, "grant usage on schema sluice to " + user);
+      execute(connection, "grant select on all tables in schema sluice to " + user);
+      execute(connection, "grant select on all sequences in schema sluice to " + user);
+      PostgresDatabase asUser = new PostgresDatabase(database.url(), user, "secret");
+      try (HikariDataSource theirs = PostgresFixture.pool(asUser, 2);
+          JdbcStorage reading = JdbcStorage.create(theirs)) {
+        assertThat(Events.readAll(reading.globalLog())).hasSize(1);
+        assertThatThrownBy(
+                () ->
+                    reading
+                        .eventStore()
+                        .append(STREAM, ExpectedVersion.any(), List.of(Events.event(0))))
+            .isInstanceOf(StoreRefusedException.class)
+            .hasMessageContaining("permission denied")
+            .hasMessageContaining("grant it");
+      }
+      execute(connection, "drop owned by " + user + "; drop role " + user);
+    }
+  }
+
+  @Test
+  void theDoctorNamesWhoHoldsReadersBack() throws Exception {
+    try (JdbcStorage storage = JdbcStorage.create(pool);
+        Connection connection = database.dataSource().getConnection()) {
+      execute(connection, "set application_name = 'forgotten'");
+      connection.setAutoCommit(false);
+      storage
+          .join(connection)
+          .eventStore()
+          .append(STREAM, ExpectedVersion.any(), List.of(Events.event(1)));
+      storage
+          .checkpoints()
+          .save(Checkpoint.first("relay/bank", Position.START, Payload.EMPTY, 0));
+      String text = Doctor.examine(pool, "sluice").text();
+      assertThat(text)
+          .contains("(forgotten), open for", "idle in transaction", "relay/bank: 0 behind")
+          .contains("event: about");
+      connection.rollback();
+      assertThat(Doctor.examine(pool, "sluice").text())
+          .contains("held back by              nobody", "problems                  none");
+    }
+  }
+
+  @Test
+  void hintsReachAnotherStorageOnTheSameSchema() throws Exception {
+    try (JdbcStorage one = JdbcStorage.create(pool);
+        JdbcStorage two = JdbcStorage.create(pool)) {
+      var hinted = new java.util.concurrent.Semaphore(0);
+      try (var registration = two.globalLog().onAppend(hinted::release)) {
+        // The first hint says that LISTEN is on.
+        assertThat(hinted.tryAcquire(20, TimeUnit.SECONDS)).isTrue();
+        boolean fromOther = false;
+        Instant end = Instant.now().plusSeconds(20);
+        while (!fromOther && Instant.now().isBefore(end)) {
+          one.eventStore().append(STREAM, ExpectedVersion.any(), List.of(Events.event(0)));
+          fromOther = hinted.tryAcquire(300, TimeUnit.MILLISECONDS);
+        }
+        assertThat(fromOther).isTrue();
+      }
+    }
+  }
+
+  @Test
+  void largeReadsUseIndexesAndNeverSort() throws Exception {
+    try (JdbcStorage storage = JdbcStorage.create(pool);
+        Connection connection = pool.getConnection()) {
+      storage
+          .eventStore()
+          .append(
+              STREAM, ExpectedVersion.any(), List.of(Events.event("a", 0), Events.event("b", 0)));
+      execute(
+          connection,
+          """
+          insert into sluice.event
+          select (i + 1000) << 16, 1, 0, 1 + i % 2, gen_random_uuid(), 'account-x' || i, '\\x', '\\x'
+          from generate_series(1, 50000) i;
+          analyze sluice.event;
+          insert into sluice.outbox
+          select (i + 1000) << 16, 0, gen_random_uuid(), 't', 'k', 's', null, null, '\\x'
+          from generate_series(1, 50000) i;
+          analyze sluice.outbox
+          """);
+      Sql sql = new Sql("sluice");
+      var until = java.util.Map.of("until", "200000000");
+      String branch = sql.get("log-of-kind", until);
+      List<String> queries =
+          List.of(
+              sql.get("log", until),
+              branch,
+              sql.get("log-merged", java.util.Map.of("branches", branch + " union all " + branch)),
+              sql.get("stream-forwards"),
+              sql.get("stream-backwards"),
+              sql.get("outbox", until),
+              sql.get("stream-version"));
+      for (String query : queries) {
+        String plan = explain(connection, query.replaceFirst("e.stream = \\?", "e.stream = 'x'"));
+        assertThat(plan).as(query).contains("Index").doesNotContain("Seq Scan on");
+        assertThat(plan).as(query).doesNotContainPattern("Sort +\\(");
+      }
+      assertThat(storage.globalLog().read(Position.START, EventFilter.types("b"), 10).events())
+          .hasSize(10);
+    }
+  }
+
+  private static String explain(Connection connection, String query) throws SQLException {
+    StringBuilder plan = new StringBuilder();
+    try (Statement statement = connection.createStatement();
+        ResultSet rows =
+            statement.executeQuery(
+                "explain " + query.replace("limit ?", "limit 100").replace("?", "1"))) {
+      while (rows.next()) {
+        plan.append(rows.getString(1)).append('\n');
+      }
+    }
+    return plan.toString();
+  }
+
+  private static void execute(Connection connection, String sql) throws SQLException {
+    try (Statement statement = connection.createStatement()) {
+      statement.execute(sql);
+    }
+  }
+}
