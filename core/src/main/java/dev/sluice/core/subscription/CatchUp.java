@@ -1,0 +1,189 @@
+package dev.sluice.core.subscription;
+
+import dev.sluice.core.Position;
+import dev.sluice.core.event.RecordedEvent;
+import dev.sluice.core.event.StreamId;
+import dev.sluice.core.store.LogPage;
+import dev.sluice.core.store.Storage;
+import dev.sluice.core.store.StreamRange;
+import java.util.ArrayDeque;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Reads the log page by page for one subscription that is behind. The partitions that this process
+ * owns share the pages, so that four of them do not read the log four times; the next page is read
+ * while one is dealt with. In memory are a few pages of a bounded size, whatever the size of an
+ * event.
+ */
+final class CatchUp {
+
+  private static final int FIRST_LIMIT = 64;
+  private static final int MAX_LIMIT = 4_000;
+  private static final long PAGE_BYTES = 2L << 20;
+  private static final int KEPT_PAGES = 3;
+
+  private record Entry(Position after, CompletableFuture<LogPage> page) {}
+
+  private final Storage storage;
+  private final Subscription subscription;
+  private final ArrayDeque<Entry> entries = new ArrayDeque<>();
+  private int limit = FIRST_LIMIT;
+
+  CatchUp(Storage storage, Subscription subscription) {
+    this.storage = storage;
+    this.subscription = subscription;
+  }
+
+  /** About what an event takes in memory. */
+  static long sizeOf(RecordedEvent event) {
+    return 200L + event.data().size() + event.metadata().size();
+  }
+
+  /**
+   * A page that holds everything behind a position that the subscription is about, up to its next;
+   * it may begin earlier.
+   */
+  LogPage read(Position after) {
+    for (; ; ) {
+      Entry found = find(after);
+      LogPage page = join(found);
+      if (page.next().isAfter(after) || found.after.equals(after)) {
+        if (page.more()) {
+          readAhead(found, page.next());
+        } else {
+          forget();
+        }
+        return page;
+      }
+      // It was being read when it was found, and turned out to end before the position.
+    }
+  }
+
+  private synchronized Entry find(Position after) {
+    Entry best = null;
+    for (Entry entry : entries) {
+      if (entry.after.isAfter(after)) {
+        break;
+      }
+      LogPage done = finished(entry);
+      if (done == null || done.next().isAfter(after)) {
+        best = entry;
+        break;
+      }
+    }
+    return best != null ? best : load(after);
+  }
+
+  private static @Nullable LogPage finished(Entry entry) {
+    return entry.page.isDone() && !entry.page.isCompletedExceptionally() ? entry.page.join() : null;
+  }
+
+  private synchronized void readAhead(Entry current, Position next) {
+    Entry last = entries.peekLast();
+    if (last != null && last.after.equals(current.after)) {
+      load(next);
+    }
+  }
+
+  /** At the end of the log a page is out of date as soon as it was read. */
+  private synchronized void forget() {
+    entries.clear();
+  }
+
+  private Entry load(Position after) {
+    Entry last = entries.peekLast();
+    if (last != null && last.after.isAfter(after)) {
+      // A straggler, behind the pages that are kept: it reads for itself alone.
+      return new Entry(after, start(after));
+    }
+    Entry entry = new Entry(after, start(after));
+    entries.add(entry);
+    if (entries.size() > KEPT_PAGES) {
+      entries.remove();
+    }
+    return entry;
+  }
+
+  private CompletableFuture<LogPage> start(Position after) {
+    int count = limit;
+    CompletableFuture<LogPage> page = new CompletableFuture<>();
+    Thread.ofVirtual()
+        .name("sluice-read-" + subscription.name())
+        .start(
+            () -> {
+              try {
+                page.complete(load(after, count));
+              } catch (Throwable e) {
+                page.completeExceptionally(e);
+              }
+            });
+    return page;
+  }
+
+  private LogPage load(Position after, int count) {
+    StreamId stream = subscription.stream().orElse(null);
+    LogPage page =
+        stream == null
+            ? storage.globalLog().read(after, subscription.filter(), count)
+            : readStream(stream, after, count);
+    adapt(page.events());
+    return page;
+  }
+
+  /** By its stream, which is quicker than all of its category. */
+  private LogPage readStream(StreamId stream, Position after, int count) {
+    Position head = storage.globalLog().status().head();
+    long version = 0;
+    for (long from = Long.MAX_VALUE; from >= 1; ) {
+      List<RecordedEvent> page =
+          storage.eventStore().read(stream, StreamRange.backwards(from, 200));
+      RecordedEvent seen =
+          page.stream().filter(event -> !event.position().isAfter(after)).findFirst().orElse(null);
+      if (seen != null) {
+        version = seen.version();
+        break;
+      }
+      if (page.isEmpty()) {
+        break;
+      }
+      from = page.getLast().version() - 1;
+    }
+    List<RecordedEvent> page =
+        storage.eventStore().read(stream, StreamRange.forwards(version + 1, count));
+    // A stream shows events that the log still hides behind an open append; they wait here, too.
+    List<RecordedEvent> events =
+        page.stream()
+            .filter(event -> !event.position().isAfter(head))
+            .filter(subscription::matches)
+            .toList();
+    boolean more = page.size() == count && !page.getLast().position().isAfter(head);
+    Position next = more ? page.getLast().position() : Position.max(after, head);
+    return new LogPage(events, next, more);
+  }
+
+  private synchronized void adapt(List<RecordedEvent> events) {
+    if (events.isEmpty()) {
+      return;
+    }
+    long size = events.stream().mapToLong(CatchUp::sizeOf).sum() / events.size();
+    int fitting = (int) Math.min(MAX_LIMIT, Math.max(1, PAGE_BYTES / size));
+    limit = Math.min(fitting, limit * 4);
+  }
+
+  private LogPage join(Entry entry) {
+    try {
+      return entry.page.join();
+    } catch (CompletionException e) {
+      synchronized (this) {
+        entries.remove(entry);
+      }
+      if (e.getCause() instanceof RuntimeException cause) {
+        throw cause;
+      }
+      throw e;
+    }
+  }
+}

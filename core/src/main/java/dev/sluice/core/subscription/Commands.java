@@ -1,0 +1,121 @@
+package dev.sluice.core.subscription;
+
+import dev.sluice.core.Payload;
+import dev.sluice.core.Position;
+import dev.sluice.core.coordination.Checkpoint;
+import dev.sluice.core.coordination.CheckpointConflictException;
+import dev.sluice.core.coordination.CheckpointStore;
+import dev.sluice.core.event.StreamId;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Predicate;
+import java.util.function.UnaryOperator;
+
+/**
+ * What people decided about events that could not be dealt with: written by any process, applied
+ * and then removed by the owner. A record of its own, because only the owner may write the
+ * partition's checkpoint.
+ */
+final class Commands {
+
+  private static final String PREFIX = "subscription-commands/";
+
+  /** One decision; the number tells the owner whether it has applied it already. */
+  record Command(
+      long number,
+      SubscriptionStatus.Decision decision,
+      Optional<PartitionState.Replacement> replacement) {}
+
+  private record Pending(long last, List<Command> commands) {}
+
+  private final CheckpointStore checkpoints;
+  private final String name;
+
+  Commands(CheckpointStore checkpoints, String subscription) {
+    this.checkpoints = checkpoints;
+    this.name = PREFIX + subscription;
+  }
+
+  List<Command> load() {
+    return checkpoints.load(name).map(stored -> decode(stored.state()).commands).orElse(List.of());
+  }
+
+  void add(SubscriptionStatus.Decision decision, Optional<PartitionState.Replacement> replacement) {
+    update(
+        pending -> {
+          List<Command> more = new ArrayList<>(pending.commands);
+          more.add(new Command(pending.last + 1, decision, replacement));
+          return new Pending(pending.last + 1, more);
+        });
+  }
+
+  void remove(Predicate<Command> applied) {
+    update(
+        pending ->
+            new Pending(pending.last, pending.commands.stream().filter(applied.negate()).toList()));
+  }
+
+  private void update(UnaryOperator<Pending> change) {
+    for (; ; ) {
+      Optional<Checkpoint> stored = checkpoints.load(name);
+      Pending before =
+          stored.map(checkpoint -> decode(checkpoint.state())).orElse(new Pending(0, List.of()));
+      Payload after = encode(change.apply(before));
+      try {
+        checkpoints.save(
+            stored
+                .map(checkpoint -> checkpoint.next(Position.START, after, 0))
+                .orElseGet(() -> Checkpoint.first(name, Position.START, after, 0)));
+        return;
+      } catch (CheckpointConflictException e) {
+        // somebody else was quicker; look again
+      }
+    }
+  }
+
+  private static Payload encode(Pending pending) {
+    Lines lines = new Lines().add("last", pending.last);
+    for (Command command : pending.commands) {
+      lines.add(
+          "command",
+          command.number,
+          command.decision.what(),
+          command.decision.stream(),
+          command.decision.version(),
+          command.decision.who(),
+          command.decision.why(),
+          command.decision.at(),
+          command.replacement.map(PartitionState.Replacement::type).orElse(""),
+          command.replacement.map(with -> with.data().toUtf8()).orElse(""));
+    }
+    return lines.toPayload();
+  }
+
+  private Pending decode(Payload payload) {
+    long last = 0;
+    List<Command> commands = new ArrayList<>();
+    for (List<String> line : Lines.parse(name, payload)) {
+      if (line.getFirst().equals("last")) {
+        last = Long.parseLong(line.get(1));
+        continue;
+      }
+      commands.add(
+          new Command(
+              Long.parseLong(line.get(1)),
+              new SubscriptionStatus.Decision(
+                  line.get(2),
+                  StreamId.parse(line.get(3)),
+                  Long.parseLong(line.get(4)),
+                  line.get(5),
+                  line.get(6),
+                  Instant.parse(line.get(7))),
+              line.get(8).isEmpty()
+                  ? Optional.empty()
+                  : Optional.of(
+                      new PartitionState.Replacement(line.get(8), Payload.ofUtf8(line.get(9))))));
+    }
+    return new Pending(last, commands);
+  }
+}

@@ -1,0 +1,261 @@
+package dev.sluice.core.subscription;
+
+import dev.sluice.core.Payload;
+import dev.sluice.core.Position;
+import dev.sluice.core.event.RecordedEvent;
+import dev.sluice.core.event.StreamId;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * What a partition's checkpoint holds beside the position, so that all of it moves in one write.
+ *
+ * @param partitions into how many the subscription is split
+ * @param owned whether an owner has begun and not ended in order: found by the next owner, it means
+ *     that the last one vanished, maybe killed by an event
+ * @param applied the number of the last command that was applied
+ * @param failing the event that has failed, or is being tried with suspicion
+ * @param stopped whether the partition has stopped at the failing event
+ * @param parked the parked streams, in the order in which they were parked
+ * @param decisions the last decisions of people
+ */
+record PartitionState(
+    int partitions,
+    boolean owned,
+    long applied,
+    Optional<Failing> failing,
+    boolean stopped,
+    Map<StreamId, Failing> parked,
+    List<SubscriptionStatus.Decision> decisions) {
+
+  private static final int KEPT_DECISIONS = 20;
+  private static final int MAX_ERROR = 300;
+
+  /** An event that can't be dealt with, so far. */
+  record Failing(
+      StreamId stream,
+      long version,
+      Position position,
+      int attempts,
+      String error,
+      Instant since,
+      boolean resumed,
+      Optional<Replacement> replacement) {
+
+    Failing {
+      error = error.length() <= MAX_ERROR ? error : error.substring(0, MAX_ERROR) + "…";
+    }
+
+    static Failing first(RecordedEvent event, int attempts, String error) {
+      return new Failing(
+          event.stream(),
+          event.version(),
+          event.position(),
+          attempts,
+          error,
+          Instant.now(),
+          false,
+          Optional.empty());
+    }
+
+    boolean isFor(RecordedEvent event) {
+      return version == event.version() && stream.equals(event.stream());
+    }
+
+    Failing tried(int attempts, String error) {
+      return new Failing(stream, version, position, attempts, error, since, resumed, replacement);
+    }
+
+    Failing resume(Optional<Replacement> replacement) {
+      return new Failing(stream, version, position, 0, error, since, true, replacement);
+    }
+
+    Failing waiting() {
+      return new Failing(
+          stream, version, position, attempts, error, since, false, Optional.empty());
+    }
+
+    Failing at(RecordedEvent event) {
+      return new Failing(
+          stream, event.version(), event.position(), 0, "", since, true, Optional.empty());
+    }
+
+    /** What the handler is given: the event, or what somebody replaced it with. */
+    RecordedEvent replaced(RecordedEvent event) {
+      return replacement
+          .map(
+              with ->
+                  new RecordedEvent(
+                      event.id(),
+                      event.stream(),
+                      event.version(),
+                      event.position(),
+                      with.type(),
+                      event.time(),
+                      with.data(),
+                      event.metadata()))
+          .orElse(event);
+    }
+  }
+
+  /** What the handler is given instead of an event. */
+  record Replacement(String type, Payload data) {}
+
+  PartitionState {
+    parked = Collections.unmodifiableMap(new LinkedHashMap<>(parked));
+    decisions = List.copyOf(decisions);
+  }
+
+  static PartitionState initial(int partitions) {
+    return new PartitionState(partitions, false, 0, Optional.empty(), false, Map.of(), List.of());
+  }
+
+  PartitionState withOwned(boolean owned) {
+    return new PartitionState(partitions, owned, applied, failing, stopped, parked, decisions);
+  }
+
+  PartitionState withFailing(Failing failing) {
+    return new PartitionState(
+        partitions, owned, applied, Optional.of(failing), false, parked, decisions);
+  }
+
+  PartitionState withoutFailing() {
+    return failing.isEmpty()
+        ? this
+        : new PartitionState(
+            partitions, owned, applied, Optional.empty(), false, parked, decisions);
+  }
+
+  PartitionState stop() {
+    return new PartitionState(partitions, owned, applied, failing, true, parked, decisions);
+  }
+
+  PartitionState park(Failing event) {
+    Map<StreamId, Failing> more = new LinkedHashMap<>(parked);
+    more.put(event.stream(), event);
+    return new PartitionState(partitions, owned, applied, failing, stopped, more, decisions);
+  }
+
+  PartitionState unpark(StreamId stream) {
+    Map<StreamId, Failing> fewer = new LinkedHashMap<>(parked);
+    fewer.remove(stream);
+    return new PartitionState(partitions, owned, applied, failing, stopped, fewer, decisions);
+  }
+
+  PartitionState withApplied(long applied) {
+    return new PartitionState(partitions, owned, applied, failing, stopped, parked, decisions);
+  }
+
+  PartitionState decided(SubscriptionStatus.Decision decision) {
+    List<SubscriptionStatus.Decision> more = new ArrayList<>(decisions);
+    more.add(decision);
+    return new PartitionState(
+        partitions,
+        owned,
+        applied,
+        failing,
+        stopped,
+        parked,
+        more.subList(Math.max(0, more.size() - KEPT_DECISIONS), more.size()));
+  }
+
+  boolean hasResumed() {
+    return !parked.isEmpty() && parked.values().stream().anyMatch(Failing::resumed);
+  }
+
+  Payload encode() {
+    Lines lines = new Lines().add("partition", partitions, owned, applied, stopped);
+    failing.ifPresent(event -> add(lines, "failing", event));
+    parked.values().forEach(event -> add(lines, "parked", event));
+    for (SubscriptionStatus.Decision decision : decisions) {
+      lines.add(
+          "decision",
+          decision.what(),
+          decision.stream(),
+          decision.version(),
+          decision.who(),
+          decision.why(),
+          decision.at());
+    }
+    return lines.toPayload();
+  }
+
+  private static void add(Lines lines, String kind, Failing event) {
+    lines.add(
+        kind,
+        event.stream(),
+        event.version(),
+        event.position(),
+        event.attempts(),
+        event.error(),
+        event.since(),
+        event.resumed(),
+        event.replacement().map(Replacement::type).orElse(""),
+        event.replacement().map(with -> with.data().toUtf8()).orElse(""));
+  }
+
+  static PartitionState decode(String name, Payload payload) {
+    PartitionState state = initial(1);
+    for (List<String> line : Lines.parse(name, payload)) {
+      switch (line.getFirst()) {
+        case "partition" ->
+            state =
+                new PartitionState(
+                    Integer.parseInt(line.get(1)),
+                    Boolean.parseBoolean(line.get(2)),
+                    Long.parseLong(line.get(3)),
+                    Optional.empty(),
+                    Boolean.parseBoolean(line.get(4)),
+                    Map.of(),
+                    List.of());
+        case "failing" ->
+            state =
+                new PartitionState(
+                    state.partitions,
+                    state.owned,
+                    state.applied,
+                    Optional.of(failing(line)),
+                    state.stopped,
+                    state.parked,
+                    state.decisions);
+        case "parked" -> state = state.park(failing(line));
+        case "decision" ->
+            state =
+                state.decided(
+                    new SubscriptionStatus.Decision(
+                        line.get(1),
+                        StreamId.parse(line.get(2)),
+                        Long.parseLong(line.get(3)),
+                        line.get(4),
+                        line.get(5),
+                        Instant.parse(line.get(6))));
+        default ->
+            throw new IllegalStateException(
+                "the state of '"
+                    + name
+                    + "' has a line that this version does not know: "
+                    + line.getFirst());
+      }
+    }
+    return state;
+  }
+
+  private static Failing failing(List<String> line) {
+    return new Failing(
+        StreamId.parse(line.get(1)),
+        Long.parseLong(line.get(2)),
+        Position.parse(line.get(3)),
+        Integer.parseInt(line.get(4)),
+        line.get(5),
+        Instant.parse(line.get(6)),
+        Boolean.parseBoolean(line.get(7)),
+        line.get(8).isEmpty()
+            ? Optional.empty()
+            : Optional.of(new Replacement(line.get(8), Payload.ofUtf8(line.get(9)))));
+  }
+}

@@ -1,0 +1,21 @@
+package dev.sluice.core.subscription;
+
+import java.time.Instant;
+
+/**
+ * A handler that also does something at times of its own, such as when a deadline is reached. One
+ * is made for each partition each time that this process becomes its owner; all its methods are
+ * called from one thread.
+ */
+public interface TimedHandler extends EventHandler {
+
+  /** When to call {@link #onTime} next; {@link Instant#MAX} for never. Asked after each event. */
+  Instant nextTime();
+
+  /**
+   * Does what is due. What it throws is logged, and it is called again later.
+   *
+   * @param now the time
+   */
+  void onTime(Instant now);
+}
