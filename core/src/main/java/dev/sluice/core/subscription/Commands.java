@@ -5,8 +5,6 @@ import dev.sluice.core.Position;
 import dev.sluice.core.coordination.Checkpoint;
 import dev.sluice.core.coordination.CheckpointConflictException;
 import dev.sluice.core.coordination.CheckpointStore;
-import dev.sluice.core.event.StreamId;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -104,13 +102,7 @@ final class Commands {
       commands.add(
           new Command(
               Long.parseLong(line.get(1)),
-              new SubscriptionStatus.Decision(
-                  line.get(2),
-                  StreamId.parse(line.get(3)),
-                  Long.parseLong(line.get(4)),
-                  line.get(5),
-                  line.get(6),
-                  Instant.parse(line.get(7))),
+              PartitionState.decision(line, 2),
               line.get(8).isEmpty()
                   ? Optional.empty()
                   : Optional.of(

@@ -68,22 +68,27 @@ final class Lines {
       return text;
     }
     StringBuilder plain = new StringBuilder(text.length());
-    for (int i = 0; i < text.length(); i++) {
-      char c = text.charAt(i);
-      if (c != '\\') {
+    boolean escaped = false;
+    for (char c : text.toCharArray()) {
+      if (escaped) {
+        plain.append(unescape(c));
+        escaped = false;
+      } else if (c == '\\') {
+        escaped = true;
+      } else {
         plain.append(c);
-        continue;
       }
-      i++;
-      plain.append(
-          switch (text.charAt(i)) {
-            case 't' -> '\t';
-            case 'n' -> '\n';
-            case 'r' -> '\r';
-            case '0' -> '\u0000';
-            default -> text.charAt(i);
-          });
     }
     return plain.toString();
+  }
+
+  private static char unescape(char c) {
+    return switch (c) {
+      case 't' -> '\t';
+      case 'n' -> '\n';
+      case 'r' -> '\r';
+      case '0' -> '\u0000';
+      default -> c;
+    };
   }
 }

@@ -201,48 +201,45 @@ record PartitionState(
 
   static PartitionState decode(String name, Payload payload) {
     PartitionState state = initial(1);
+    Optional<Failing> failing = Optional.empty();
+    Map<StreamId, Failing> parked = new LinkedHashMap<>();
+    List<SubscriptionStatus.Decision> decisions = new ArrayList<>();
     for (List<String> line : Lines.parse(name, payload)) {
-      switch (line.getFirst()) {
-        case "partition" ->
-            state =
-                new PartitionState(
-                    Integer.parseInt(line.get(1)),
-                    Boolean.parseBoolean(line.get(2)),
-                    Long.parseLong(line.get(3)),
-                    Optional.empty(),
-                    Boolean.parseBoolean(line.get(4)),
-                    Map.of(),
-                    List.of());
-        case "failing" ->
-            state =
-                new PartitionState(
-                    state.partitions,
-                    state.owned,
-                    state.applied,
-                    Optional.of(failing(line)),
-                    state.stopped,
-                    state.parked,
-                    state.decisions);
-        case "parked" -> state = state.park(failing(line));
-        case "decision" ->
-            state =
-                state.decided(
-                    new SubscriptionStatus.Decision(
-                        line.get(1),
-                        StreamId.parse(line.get(2)),
-                        Long.parseLong(line.get(3)),
-                        line.get(4),
-                        line.get(5),
-                        Instant.parse(line.get(6))));
-        default ->
-            throw new IllegalStateException(
-                "the state of '"
-                    + name
-                    + "' has a line that this version does not know: "
-                    + line.getFirst());
+      String kind = line.getFirst();
+      if (kind.equals("partition")) {
+        state =
+            new PartitionState(
+                Integer.parseInt(line.get(1)),
+                Boolean.parseBoolean(line.get(2)),
+                Long.parseLong(line.get(3)),
+                failing,
+                Boolean.parseBoolean(line.get(4)),
+                parked,
+                decisions);
+      } else if (kind.equals("failing")) {
+        failing = Optional.of(failing(line));
+      } else if (kind.equals("parked")) {
+        Failing event = failing(line);
+        parked.put(event.stream(), event);
+      } else if (kind.equals("decision")) {
+        decisions.add(decision(line, 1));
+      } else {
+        throw new IllegalStateException(
+            "the state of '" + name + "' has a line that this version does not know: " + kind);
       }
     }
-    return state;
+    return new PartitionState(
+        state.partitions, state.owned, state.applied, failing, state.stopped, parked, decisions);
+  }
+
+  static SubscriptionStatus.Decision decision(List<String> line, int first) {
+    return new SubscriptionStatus.Decision(
+        line.get(first),
+        StreamId.parse(line.get(first + 1)),
+        Long.parseLong(line.get(first + 2)),
+        line.get(first + 3),
+        line.get(first + 4),
+        Instant.parse(line.get(first + 5)));
   }
 
   private static Failing failing(List<String> line) {
