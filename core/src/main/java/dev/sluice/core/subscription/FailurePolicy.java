@@ -7,7 +7,8 @@ import java.time.Duration;
  * from {@code firstDelay} to {@code maxDelay}; after {@code maxAttempts} tries either the
  * subscription stops, or the event's stream is parked. Nothing is ever skipped by itself.
  *
- * @param maxAttempts how often an event is tried, 1 or more; tries that a crash cut short count
+ * @param maxAttempts how often an event is tried, 1 or more. Tries that the end of the process cut
+ *     short count, too, but for the first, of which nobody knows at which event it was
  * @param firstDelay the pause before the second try
  * @param maxDelay the longest pause
  * @param then what comes after the last try

@@ -173,6 +173,10 @@ final class Worker {
       }
     } catch (InterruptedException e) {
       LOG.warn("{} was interrupted in its handler; its last batch comes again", name);
+    } catch (Error e) {
+      // Nothing is saved and the lease is left to expire: whoever is next, here or elsewhere, goes
+      // on with suspicion, as after a crash.
+      LOG.error("{} was ended by an error; it is taken over when its lease has expired", name, e);
     } finally {
       if (following) {
         tail.unfollow();
