@@ -34,4 +34,12 @@ public abstract class StorageContract {
       return StorageContract.this.createFixture();
     }
   }
+
+  @Nested
+  class SubscriptionSuite extends SubscriptionContract {
+    @Override
+    protected StorageFixture createFixture() {
+      return StorageContract.this.createFixture();
+    }
+  }
 }

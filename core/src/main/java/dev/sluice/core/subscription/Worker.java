@@ -758,7 +758,7 @@ final class Worker {
   }
 
   private Payload encode(PartitionState next) {
-    return next == state ? saved().state() : next.encode();
+    return next.encode();
   }
 
   private Checkpoint saved() {
