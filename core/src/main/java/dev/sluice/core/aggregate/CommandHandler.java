@@ -49,6 +49,7 @@ public final class CommandHandler<C, S, E extends DomainEvent> {
   private final RetryPolicy retryPolicy;
   private final @Nullable Snapshots<S> snapshots;
   private final Clock clock;
+  private final @Nullable SingleWriter<C, S, E> singleWriter;
 
   private CommandHandler(Builder<C, S, E> builder) {
     this.category = builder.category;
@@ -64,6 +65,8 @@ public final class CommandHandler<C, S, E extends DomainEvent> {
             : new Snapshots<>(
                 builder.storage.snapshots(), builder.codec.serializer(), builder.snapshotPolicy);
     this.clock = builder.clock;
+    this.singleWriter =
+        builder.cachedAggregates == 0 ? null : new SingleWriter<>(this, builder.cachedAggregates);
   }
 
   /**
@@ -99,35 +102,37 @@ public final class CommandHandler<C, S, E extends DomainEvent> {
    */
   public CommandResult<S, E> handle(String id, C command, CommandOptions options) {
     StreamId stream = StreamId.of(category, id);
+    if (singleWriter != null) {
+      return singleWriter.handle(stream, command, options);
+    }
     Loaded<S> loaded = load(stream);
     for (int conflicts = 0; ; conflicts++) {
-      if (options.commandId().isPresent()) {
-        Optional<StoredEvent> earlier = findEarlier(stream, options.commandId().get());
-        if (earlier.isPresent()) {
-          return new CommandResult<>(
-              loaded.state(), loaded.version(), loaded.position(), List.of(), conflicts);
-        }
+      if (isRepeated(stream, options)) {
+        return new CommandResult<>(
+            loaded.state(), loaded.version(), loaded.position(), List.of(), conflicts);
       }
-      refuseIfChanged(stream, loaded, options);
-      List<E> events = decider.decide(command, loaded.state());
+      List<E> events = decide(stream, command, loaded, options);
       if (events.isEmpty()) {
         return new CommandResult<>(
             loaded.state(), loaded.version(), loaded.position(), events, conflicts);
       }
       try {
-        AppendResult appended = append(assemble(stream, loaded.version(), events, options));
+        AppendResult appended =
+            append(
+                new Append(
+                    stream,
+                    ExpectedVersion.exactly(loaded.version()),
+                    assemble(stream, events, options)));
         Loaded<S> after =
             new Loaded<>(evolve(loaded.state(), events), appended.version(), appended.position());
-        if (snapshots != null) {
-          snapshots.saveIfDue(stream, loaded.version(), after);
-        }
+        saveSnapshotIfDue(stream, loaded.version(), after);
         return new CommandResult<>(
             after.state(), after.version(), after.position(), events, conflicts);
       } catch (VersionConflictException conflict) {
         if (conflicts + 1 >= retryPolicy.maxAttempts()) {
           throw new TooManyConflictsException(conflicts + 1, conflict);
         }
-        pause(retryPolicy.pauseAfter(conflicts + 1).toNanos(), conflict);
+        pauseAfter(conflicts + 1, conflict);
         loaded = catchUp(stream, loaded);
       }
     }
@@ -138,7 +143,7 @@ public final class CommandHandler<C, S, E extends DomainEvent> {
     return load(StreamId.of(category, id));
   }
 
-  private Loaded<S> load(StreamId stream) {
+  Loaded<S> load(StreamId stream) {
     Loaded<S> initial = new Loaded<>(decider.initial(), 0, Position.START);
     if (snapshots != null) {
       Optional<Loaded<S>> snapshot = snapshots.load(stream);
@@ -157,7 +162,7 @@ public final class CommandHandler<C, S, E extends DomainEvent> {
     return catchUp(stream, initial);
   }
 
-  private Loaded<S> catchUp(StreamId stream, Loaded<S> from) {
+  Loaded<S> catchUp(StreamId stream, Loaded<S> from) {
     return evolve(from, store.readFrom(stream, from.version() + 1).iterator());
   }
 
@@ -174,7 +179,7 @@ public final class CommandHandler<C, S, E extends DomainEvent> {
     return new Loaded<>(state, version, position);
   }
 
-  private S evolve(S from, List<E> events) {
+  S evolve(S from, List<E> events) {
     S state = from;
     for (E event : events) {
       state = decider.evolve(state, event);
@@ -196,6 +201,30 @@ public final class CommandHandler<C, S, E extends DomainEvent> {
               + "; give each kind of aggregate a category of its own");
     }
     return eventClass.cast(event);
+  }
+
+  /** Whether the events of an idempotent command are stored already. */
+  boolean isRepeated(StreamId stream, CommandOptions options) {
+    return options.commandId().flatMap(id -> findEarlier(stream, id)).isPresent();
+  }
+
+  List<E> decide(StreamId stream, C command, Loaded<S> loaded, CommandOptions options) {
+    refuseIfChanged(stream, loaded, options);
+    return decider.decide(command, loaded.state());
+  }
+
+  void saveSnapshotIfDue(StreamId stream, long versionBefore, Loaded<S> after) {
+    if (snapshots != null) {
+      snapshots.saveIfDue(stream, versionBefore, after);
+    }
+  }
+
+  int maxAttempts() {
+    return retryPolicy.maxAttempts();
+  }
+
+  void pauseAfter(int failedAttempts, RuntimeException reason) {
+    pause(retryPolicy.pauseAfter(failedAttempts).toNanos(), reason);
   }
 
   private Optional<StoredEvent> findEarlier(StreamId stream, UUID commandId) {
@@ -222,7 +251,7 @@ public final class CommandHandler<C, S, E extends DomainEvent> {
             });
   }
 
-  private Append assemble(StreamId stream, long version, List<E> events, CommandOptions options) {
+  List<NewEvent> assemble(StreamId stream, List<E> events, CommandOptions options) {
     Instant now = clock.instant();
     List<NewEvent> assembled = new ArrayList<>(events.size());
     for (E event : events) {
@@ -230,7 +259,7 @@ public final class CommandHandler<C, S, E extends DomainEvent> {
       UUID id = options.commandId().map(key -> eventId(key, index)).orElseGet(EventIds::next);
       assembled.add(assembler.assemble(stream, id, now, options.metadata(), event));
     }
-    return new Append(stream, ExpectedVersion.exactly(version), assembled);
+    return assembled;
   }
 
   private static UUID eventId(UUID commandId, int index) {
@@ -238,7 +267,7 @@ public final class CommandHandler<C, S, E extends DomainEvent> {
   }
 
   /** Appends; repeats with the same event ids, which stores nothing twice, if the reply is lost. */
-  private AppendResult append(Append append) {
+  AppendResult append(Append append) {
     for (int tries = 1; ; tries++) {
       try {
         return store.append(append);
@@ -278,6 +307,7 @@ public final class CommandHandler<C, S, E extends DomainEvent> {
     private RetryPolicy retryPolicy = RetryPolicy.DEFAULT;
     private @Nullable SnapshotPolicy<S> snapshotPolicy;
     private Clock clock = Clock.systemUTC();
+    private int cachedAggregates;
 
     private Builder(
         Storage storage,
@@ -307,6 +337,22 @@ public final class CommandHandler<C, S, E extends DomainEvent> {
     /** That snapshots are taken; none by default. */
     public Builder<C, S, E> snapshots(SnapshotPolicy<S> snapshotPolicy) {
       this.snapshotPolicy = snapshotPolicy;
+      return this;
+    }
+
+    /**
+     * Runs the commands of one aggregate one after the other in this process, with its state kept
+     * in memory, so that they don't meet conflicts among themselves; those that wait for the same
+     * aggregate share an append. The version check stays, for other processes. Off by default.
+     *
+     * @param cachedAggregates how many states are kept in memory at most, 1 or more
+     */
+    public Builder<C, S, E> singleWriter(int cachedAggregates) {
+      if (cachedAggregates < 1) {
+        throw new IllegalArgumentException(
+            "a single writer keeps 1 or more states, not " + cachedAggregates);
+      }
+      this.cachedAggregates = cachedAggregates;
       return this;
     }
 

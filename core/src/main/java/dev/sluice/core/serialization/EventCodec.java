@@ -6,8 +6,11 @@ import dev.sluice.core.UnregisteredTypeException;
 import dev.sluice.core.event.DomainEvent;
 import dev.sluice.core.event.Metadata;
 import dev.sluice.core.event.RecordedEvent;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.function.Function;
 
 /**
@@ -112,6 +115,23 @@ public final class EventCodec {
       event = upcaster.apply(event);
     }
     return event;
+  }
+
+  /**
+   * The stored type names of all events that may be read as one of these classes: those of the
+   * classes and their subclasses, with former names, and those of all former classes that have an
+   * upcaster.
+   */
+  public Set<String> storedTypes(Collection<? extends Class<?>> classes) {
+    Set<String> names = new TreeSet<>();
+    for (String name : types.names()) {
+      Class<?> stored = types.classOf(name).orElseThrow();
+      if (upcasters.containsKey(stored)
+          || classes.stream().anyMatch(wanted -> wanted.isAssignableFrom(stored))) {
+        names.add(name);
+      }
+    }
+    return names;
   }
 
   /** The bytes of metadata; none for none. */

@@ -386,6 +386,11 @@ public final class Subscriptions implements AutoCloseable {
     tail.close();
   }
 
+  /** Whether {@link #close} was called. */
+  public boolean isClosed() {
+    return closed;
+  }
+
   private void onMove() {
     if (waiting.get() > 0) {
       synchronized (moved) {

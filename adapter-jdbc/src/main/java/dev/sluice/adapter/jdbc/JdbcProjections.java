@@ -1,0 +1,208 @@
+package dev.sluice.adapter.jdbc;
+
+import dev.sluice.core.SluiceException;
+import dev.sluice.core.StoreUnavailableException;
+import dev.sluice.core.coordination.CheckpointStore;
+import dev.sluice.core.coordination.LeaseStore;
+import dev.sluice.core.event.RecordedEvent;
+import dev.sluice.core.event.StreamId;
+import dev.sluice.core.outbox.Outbox;
+import dev.sluice.core.projection.Projection;
+import dev.sluice.core.store.Append;
+import dev.sluice.core.store.AppendResult;
+import dev.sluice.core.store.EventStore;
+import dev.sluice.core.store.GlobalLog;
+import dev.sluice.core.store.SnapshotStore;
+import dev.sluice.core.store.Storage;
+import dev.sluice.core.store.StoredEvent;
+import dev.sluice.core.store.StreamRange;
+import dev.sluice.core.subscription.BatchProcessor;
+import java.sql.SQLException;
+import java.util.List;
+import java.util.Optional;
+import java.util.UUID;
+import org.jdbi.v3.core.Handle;
+
+/** Views in the same database as the events. Safe for use by any number of threads. */
+public final class JdbcProjections {
+
+  private JdbcProjections() {}
+
+  /**
+   * Runs a projection so that each event takes effect exactly once: a batch's changes to the view
+   * and the checkpoint are one transaction. Use it with {@code
+   * projection.subscription().processor(…)}.
+   *
+   * <p>What a handler throws counts as a failure of its event, also if the database has refused
+   * what it wrote. Only trouble with the connection does not.
+   */
+  public static BatchProcessor transactional(JdbcStorage storage, Projection<Handle> projection) {
+    return (events, next) ->
+        storage.inTransaction(
+            transaction -> {
+              // The checkpoint first: who is not the owner any more is refused before it writes.
+              transaction.checkpoints().save(next);
+              for (RecordedEvent event : events) {
+                apply(projection, transaction.handle(), event);
+              }
+              return next;
+            });
+  }
+
+  /**
+   * A storage on which each append changes the views in its own transaction: who has appended reads
+   * the changed view at once. The price: appends don't share commits, hold locks on the view's
+   * rows, and fail when a handler does. Keep it for the few views that must never lag.
+   *
+   * <p>Appends through the storage itself, or in transactions of the caller's, don't change them.
+   */
+  @SafeVarargs
+  public static Storage inline(JdbcStorage storage, Projection<Handle>... projections) {
+    return new Inline(storage, List.of(projections));
+  }
+
+  private static void apply(Projection<Handle> projection, Handle handle, RecordedEvent event) {
+    try {
+      projection.apply(handle, event);
+    } catch (SluiceException e) {
+      throw e;
+    } catch (RuntimeException e) {
+      SQLException cause = sqlCause(e);
+      if (cause == null) {
+        throw e;
+      }
+      if (isTroubleOfTheServer(cause)) {
+        throw new StoreUnavailableException(
+            "PostgreSQL: the view '"
+                + projection.name()
+                + "' can't be written for now: "
+                + Failures.oneLine(cause),
+            e);
+      }
+      throw new ViewRefusedException(projection.name(), event, cause);
+    }
+  }
+
+  private static @org.jspecify.annotations.Nullable SQLException sqlCause(Throwable thrown) {
+    for (Throwable cause = thrown; cause != null; cause = cause.getCause()) {
+      if (cause instanceof SQLException sql) {
+        return sql;
+      }
+    }
+    return null;
+  }
+
+  /** No connection, no resources, going down, or a deadlock: none of it is the event's fault. */
+  private static boolean isTroubleOfTheServer(SQLException e) {
+    String state = e.getSQLState() == null ? "08" : e.getSQLState();
+    return state.startsWith("08")
+        || state.startsWith("53")
+        || state.startsWith("57")
+        || state.startsWith("58")
+        || state.startsWith("40");
+  }
+
+  /** The database has refused what a handler wrote. */
+  private static final class ViewRefusedException extends SluiceException {
+
+    private static final long serialVersionUID = 1L;
+
+    ViewRefusedException(String view, RecordedEvent event, SQLException cause) {
+      super(
+          "the view '"
+              + view
+              + "' can't take "
+              + event.stream()
+              + ", version "
+              + event.version()
+              + " ("
+              + event.type()
+              + "): "
+              + Failures.oneLine(cause),
+          cause);
+    }
+  }
+
+  private record Inline(JdbcStorage storage, List<Projection<Handle>> projections)
+      implements Storage {
+
+    @Override
+    public EventStore eventStore() {
+      return new InlineEventStore(storage, projections);
+    }
+
+    @Override
+    public String describe() {
+      return storage.describe();
+    }
+
+    @Override
+    public GlobalLog globalLog() {
+      return storage.globalLog();
+    }
+
+    @Override
+    public Outbox outbox() {
+      return storage.outbox();
+    }
+
+    @Override
+    public CheckpointStore checkpoints() {
+      return storage.checkpoints();
+    }
+
+    @Override
+    public SnapshotStore snapshots() {
+      return storage.snapshots();
+    }
+
+    @Override
+    public LeaseStore leases() {
+      return storage.leases();
+    }
+
+    @Override
+    public void close() {
+      storage.close();
+    }
+  }
+
+  private record InlineEventStore(JdbcStorage storage, List<Projection<Handle>> projections)
+      implements EventStore {
+
+    @Override
+    public AppendResult append(Append append) {
+      return storage.inTransaction(
+          transaction -> {
+            EventStore events = transaction.eventStore();
+            boolean repeated = events.find(append.events().getFirst().id()).isPresent();
+            AppendResult result = events.append(append);
+            if (!repeated) {
+              change(transaction.handle(), events, append.stream(), result);
+            }
+            return result;
+          });
+    }
+
+    private void change(Handle handle, EventStore events, StreamId stream, AppendResult result) {
+      long from = result.firstVersion();
+      while (from <= result.version()) {
+        int count = (int) Math.min(StreamRange.MAX_LIMIT, result.version() - from + 1);
+        for (RecordedEvent event : events.read(stream, StreamRange.forwards(from, count))) {
+          projections.forEach(projection -> apply(projection, handle, event));
+        }
+        from += count;
+      }
+    }
+
+    @Override
+    public List<RecordedEvent> read(StreamId stream, StreamRange range) {
+      return storage.eventStore().read(stream, range);
+    }
+
+    @Override
+    public Optional<StoredEvent> find(UUID eventId) {
+      return storage.eventStore().find(eventId);
+    }
+  }
+}
