@@ -56,9 +56,8 @@ public final class JdbcProjections {
    *
    * <p>Appends through the storage itself, or in transactions of the caller's, don't change them.
    */
-  @SafeVarargs
-  public static Storage inline(JdbcStorage storage, Projection<Handle>... projections) {
-    return new Inline(storage, List.of(projections));
+  public static Storage inline(JdbcStorage storage, List<Projection<Handle>> projections) {
+    return new Inline(storage, List.copyOf(projections));
   }
 
   private static void apply(Projection<Handle> projection, Handle handle, RecordedEvent event) {

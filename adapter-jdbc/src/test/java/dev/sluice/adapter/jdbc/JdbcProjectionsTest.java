@@ -168,7 +168,7 @@ class JdbcProjectionsTest {
                 throw new IllegalStateException("no");
               }
             });
-    Storage inline = JdbcProjections.inline(storage, projection);
+    Storage inline = JdbcProjections.inline(storage, List.of(projection));
     var events = BalancesView.deposits(1, 3);
     inline.eventStore().append(account(1), ExpectedVersion.noStream(), events);
     assertThat(view()).isEqualTo(Map.of("a1", List.of(6L, 3L)));

@@ -138,6 +138,15 @@ public final class CommandHandler<C, S, E extends DomainEvent> {
     }
   }
 
+  /**
+   * Whether an idempotent command has stored events of an aggregate before.
+   *
+   * @param commandId as it was or would be given in the command's options
+   */
+  public boolean isStored(String id, UUID commandId) {
+    return findEarlier(StreamId.of(category, id), commandId).isPresent();
+  }
+
   /** Reads an aggregate as it is now; at version 0 in its initial state if it does not exist. */
   public Loaded<S> load(String id) {
     return load(StreamId.of(category, id));

@@ -68,6 +68,7 @@ final class Worker {
   private long retryAt = System.nanoTime();
   private long commandsAt = System.nanoTime();
   private long lastSave = System.nanoTime();
+  private long timedAt = System.nanoTime();
 
   Worker(
       Storage storage,
@@ -374,8 +375,10 @@ final class Worker {
       wait = Math.min(wait, COMMAND_POLL.toNanos());
     }
     if (consumer instanceof Consumer.One one && one.handler() instanceof TimedHandler timed) {
-      Duration left = Duration.between(Instant.now(), timed.nextTime());
-      wait = left.compareTo(Duration.ofMinutes(1)) > 0 ? wait : Math.min(wait, left.toNanos());
+      if (timed.nextTime().isBefore(Instant.now().plus(Duration.ofMinutes(1)))) {
+        long left = Duration.between(Instant.now(), timed.nextTime()).toNanos();
+        wait = Math.min(wait, Math.max(left, timedAt - System.nanoTime()));
+      }
     }
     wait = Math.min(wait, validUntil - System.nanoTime());
     tail.await(position, woken, Math.max(0, wait));
@@ -384,13 +387,14 @@ final class Worker {
   private void runTimed() {
     if (consumer instanceof Consumer.One one && one.handler() instanceof TimedHandler timed) {
       Instant now = Instant.now();
-      if (!timed.nextTime().isAfter(now)) {
+      if (!timed.nextTime().isAfter(now) && System.nanoTime() - timedAt >= 0) {
         try {
           timed.onTime(now);
         } catch (StoreUnavailableException e) {
           throw e;
         } catch (RuntimeException e) {
-          LOG.warn("{} failed at what was due; it is tried again", name, e);
+          LOG.warn("{} failed at what was due; it is tried again in a second", name, e);
+          timedAt = System.nanoTime() + COMMAND_POLL.toNanos();
         }
       }
     }

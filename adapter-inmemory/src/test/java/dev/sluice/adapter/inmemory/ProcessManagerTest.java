@@ -1,0 +1,268 @@
+package dev.sluice.adapter.inmemory;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.sluice.core.EventTypes;
+import dev.sluice.core.aggregate.CommandHandler;
+import dev.sluice.core.aggregate.Decider;
+import dev.sluice.core.event.DomainEvent;
+import dev.sluice.core.event.Metadata;
+import dev.sluice.core.event.StreamId;
+import dev.sluice.core.process.ProcessAction;
+import dev.sluice.core.process.ProcessDefinition;
+import dev.sluice.core.process.ProcessManager;
+import dev.sluice.core.serialization.EventCodec;
+import dev.sluice.core.serialization.jackson.JacksonSerializer;
+import dev.sluice.core.subscription.FailurePolicy;
+import dev.sluice.core.subscription.Subscriptions;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.BooleanSupplier;
+import org.junit.jupiter.api.Test;
+
+class ProcessManagerTest {
+
+  // The account
+
+  sealed interface AccountEvent extends DomainEvent {}
+
+  record Changed(long by) implements AccountEvent {}
+
+  record Closed() implements AccountEvent {}
+
+  record TransferAsked(String id, String to, long amount, Instant until) implements AccountEvent {}
+
+  record Account(long balance, boolean closed) {}
+
+  static final class Rules implements Decider<AccountEvent, Account, AccountEvent> {
+
+    @Override
+    public Account initial() {
+      return new Account(0, false);
+    }
+
+    @Override
+    public Account evolve(Account state, AccountEvent event) {
+      return switch (event) {
+        case Changed changed -> new Account(state.balance() + changed.by(), state.closed());
+        case Closed closed -> new Account(state.balance(), true);
+        case TransferAsked asked -> state;
+      };
+    }
+
+    @Override
+    public List<AccountEvent> decide(AccountEvent command, Account state) {
+      if (state.closed()) {
+        throw new IllegalStateException("closed");
+      }
+      return List.of(command);
+    }
+  }
+
+  // The transfer
+
+  sealed interface TransferEvent extends DomainEvent {}
+
+  record Started(String from, String to, long amount, Instant until) implements TransferEvent {}
+
+  record Withdrawn(String to, long amount) implements TransferEvent {}
+
+  record Refused(String from, long amount) implements TransferEvent {}
+
+  record Done() implements TransferEvent {}
+
+  record Late() implements TransferEvent {}
+
+  enum State {
+    NEW,
+    STARTED,
+    WITHDRAWN,
+    REFUSED,
+    DONE,
+    LATE
+  }
+
+  private final class Transfer implements ProcessDefinition<State, TransferEvent> {
+
+    private final String unreachable;
+
+    Transfer(String unreachable) {
+      this.unreachable = unreachable;
+    }
+
+    @Override
+    public State initial() {
+      return State.NEW;
+    }
+
+    @Override
+    public State evolve(State state, TransferEvent event) {
+      return switch (event) {
+        case Started started -> State.STARTED;
+        case Withdrawn withdrawn -> State.WITHDRAWN;
+        case Refused refused -> State.REFUSED;
+        case Done done -> State.DONE;
+        case Late late -> State.LATE;
+      };
+    }
+
+    @Override
+    public Optional<String> processOf(DomainEvent event, Metadata metadata) {
+      return event instanceof TransferAsked asked
+          ? Optional.of(asked.id())
+          : metadata.correlationId();
+    }
+
+    @Override
+    public List<TransferEvent> react(State state, DomainEvent event) {
+      if (event instanceof TransferAsked asked && state == State.NEW) {
+        return List.of(new Started("from", asked.to(), asked.amount(), asked.until()));
+      }
+      if (event instanceof Changed changed && state == State.STARTED) {
+        return List.of(new Withdrawn("to", -changed.by()));
+      }
+      return event instanceof Changed && state == State.WITHDRAWN
+          ? List.of(new Done())
+          : List.of();
+    }
+
+    @Override
+    public List<ProcessAction<TransferEvent, State>> actions(String id, TransferEvent event) {
+      return switch (event) {
+        case Started started ->
+            List.of(
+                new ProcessAction.Deadline<>(
+                    started.until(),
+                    state -> state == State.STARTED ? List.of(new Late()) : List.of()),
+                command(started.from(), -started.amount()));
+        case Withdrawn withdrawn -> List.of(command(withdrawn.to(), withdrawn.amount()));
+        case Refused refused -> List.of(command("from", refused.amount()));
+        case Done done -> List.of();
+        case Late late -> List.of();
+      };
+    }
+
+    private ProcessAction<TransferEvent, State> command(String account, long by) {
+      return new ProcessAction.Command<>(
+          options -> {
+            if (!account.equals(unreachable)) {
+              accounts.handle(account, new Changed(by), options);
+            }
+          },
+          refusal -> List.of(new Refused("from", by)));
+    }
+  }
+
+  private static final Instant FAR = Instant.now().plusSeconds(100_000);
+
+  private final InMemoryStorage storage = InMemoryStorage.create();
+  private final EventCodec codec =
+      EventCodec.of(
+          EventTypes.<DomainEvent>builder()
+              .add("changed", Changed.class)
+              .add("closed", Closed.class)
+              .add("asked", TransferAsked.class)
+              .add("started", Started.class)
+              .add("withdrawn", Withdrawn.class)
+              .add("refused", Refused.class)
+              .add("done", Done.class)
+              .add("late", Late.class)
+              .build(),
+          JacksonSerializer.create());
+  private final CommandHandler<AccountEvent, Account, AccountEvent> accounts =
+      CommandHandler.builder(storage, codec, "account", AccountEvent.class, new Rules()).build();
+
+  @Test
+  void aTransferTakesHereAndGivesThere() {
+    accounts.handle("from", new Changed(100));
+    try (Subscriptions here = run(manager("nobody"))) {
+      accounts.handle("from", new TransferAsked("t1", "to", 40, FAR));
+      await(here, () -> state("t1") == State.DONE);
+    }
+    assertThat(balance("from")).isEqualTo(60);
+    assertThat(balance("to")).isEqualTo(40);
+  }
+
+  @Test
+  void aRefusedDepositIsCompensated() {
+    accounts.handle("from", new Changed(100));
+    accounts.handle("to", new Closed());
+    try (Subscriptions here = run(manager("nobody"))) {
+      accounts.handle("from", new TransferAsked("t1", "to", 40, FAR));
+      await(here, () -> state("t1") == State.REFUSED && balance("from") == 100);
+    }
+    assertThat(storage.eventStore().readFrom(StreamId.of("account", "from"), 1)).hasSize(4);
+  }
+
+  @Test
+  void repeatedDeliveriesAndLostCheckpointsRepeatNoCommand() {
+    accounts.handle("from", new Changed(1_000));
+    try (Subscriptions here = run(manager("nobody"))) {
+      for (int i = 0; i < 20; i++) {
+        storage.schedule().loseCheckpoints(1);
+        accounts.handle("from", new TransferAsked("t" + i, "to", 10, FAR));
+        String id = "t" + i;
+        await(here, () -> state(id) == State.DONE);
+      }
+    }
+    // As after a restored checkpoint: everything comes once more.
+    storage.checkpoints().delete("subscription/transfer/0");
+    try (Subscriptions here = run(manager("nobody"))) {
+      assertThat(
+              here.await(
+                  "transfer", storage.globalLog().status().head(), Duration.ofSeconds(30)))
+          .isTrue();
+    }
+    assertThat(balance("from")).isEqualTo(800);
+    assertThat(balance("to")).isEqualTo(200);
+    assertThat(storage.eventStore().readFrom(StreamId.of("account", "to"), 1)).hasSize(20);
+  }
+
+  @Test
+  void aDeadlineSurvivesARestart() {
+    Instant soon = Instant.now().plusMillis(1_500);
+    try (Subscriptions here = run(manager("from"))) {
+      accounts.handle("from", new TransferAsked("t1", "to", 40, soon));
+      await(here, () -> state("t1") == State.STARTED);
+      assertThat(
+              here.await(
+                  "transfer", storage.globalLog().status().head(), Duration.ofSeconds(30)))
+          .isTrue();
+    }
+    assertThat(state("t1")).isEqualTo(State.STARTED);
+    try (Subscriptions here = run(manager("from"))) {
+      await(here, () -> state("t1") == State.LATE);
+    }
+    assertThat(Instant.now()).isAfterOrEqualTo(soon);
+    assertThat(storage.eventStore().readFrom(StreamId.of("transfer", "t1"), 1)).hasSize(2);
+  }
+
+  private ProcessManager<State, TransferEvent> manager(String unreachable) {
+    return new ProcessManager<>(
+        storage, codec, "transfer", TransferEvent.class, new Transfer(unreachable));
+  }
+
+  private Subscriptions run(ProcessManager<State, TransferEvent> manager) {
+    Subscriptions here = Subscriptions.of(storage);
+    here.start(manager.subscription(FailurePolicy.PARK, "account"));
+    return here;
+  }
+
+  private State state(String process) {
+    return manager("nobody").load(process).state();
+  }
+
+  private long balance(String account) {
+    return accounts.load(account).state().balance();
+  }
+
+  private static void await(Subscriptions here, BooleanSupplier condition) {
+    long until = System.nanoTime() + Duration.ofSeconds(30).toNanos();
+    while (!condition.getAsBoolean()) {
+      assertThat(System.nanoTime()).as(() -> "in time: " + here.status()).isLessThan(until);
+      Thread.onSpinWait();
+    }
+  }
+}
