@@ -123,9 +123,7 @@ class ProcessManagerTest {
       if (event instanceof Changed changed && state == State.STARTED) {
         return List.of(new Withdrawn("to", -changed.by()));
       }
-      return event instanceof Changed && state == State.WITHDRAWN
-          ? List.of(new Done())
-          : List.of();
+      return event instanceof Changed && state == State.WITHDRAWN ? List.of(new Done()) : List.of();
     }
 
     @Override
@@ -155,7 +153,7 @@ class ProcessManagerTest {
     }
   }
 
-  private static final Instant FAR = Instant.now().plusSeconds(100_000);
+  private final Instant far = Instant.now().plusSeconds(100_000);
 
   private final InMemoryStorage storage = InMemoryStorage.create();
   private final EventCodec codec =
@@ -178,7 +176,7 @@ class ProcessManagerTest {
   void aTransferTakesHereAndGivesThere() {
     accounts.handle("from", new Changed(100));
     try (Subscriptions here = run(manager("nobody"))) {
-      accounts.handle("from", new TransferAsked("t1", "to", 40, FAR));
+      accounts.handle("from", new TransferAsked("t1", "to", 40, far));
       await(here, () -> state("t1") == State.DONE);
     }
     assertThat(balance("from")).isEqualTo(60);
@@ -190,7 +188,7 @@ class ProcessManagerTest {
     accounts.handle("from", new Changed(100));
     accounts.handle("to", new Closed());
     try (Subscriptions here = run(manager("nobody"))) {
-      accounts.handle("from", new TransferAsked("t1", "to", 40, FAR));
+      accounts.handle("from", new TransferAsked("t1", "to", 40, far));
       await(here, () -> state("t1") == State.REFUSED && balance("from") == 100);
     }
     assertThat(storage.eventStore().readFrom(StreamId.of("account", "from"), 1)).hasSize(4);
@@ -202,7 +200,7 @@ class ProcessManagerTest {
     try (Subscriptions here = run(manager("nobody"))) {
       for (int i = 0; i < 20; i++) {
         storage.schedule().loseCheckpoints(1);
-        accounts.handle("from", new TransferAsked("t" + i, "to", 10, FAR));
+        accounts.handle("from", new TransferAsked("t" + i, "to", 10, far));
         String id = "t" + i;
         await(here, () -> state(id) == State.DONE);
       }
@@ -211,8 +209,7 @@ class ProcessManagerTest {
     storage.checkpoints().delete("subscription/transfer/0");
     try (Subscriptions here = run(manager("nobody"))) {
       assertThat(
-              here.await(
-                  "transfer", storage.globalLog().status().head(), Duration.ofSeconds(30)))
+              here.await("transfer", storage.globalLog().status().head(), Duration.ofSeconds(30)))
           .isTrue();
     }
     assertThat(balance("from")).isEqualTo(800);
@@ -227,8 +224,7 @@ class ProcessManagerTest {
       accounts.handle("from", new TransferAsked("t1", "to", 40, soon));
       await(here, () -> state("t1") == State.STARTED);
       assertThat(
-              here.await(
-                  "transfer", storage.globalLog().status().head(), Duration.ofSeconds(30)))
+              here.await("transfer", storage.globalLog().status().head(), Duration.ofSeconds(30)))
           .isTrue();
     }
     assertThat(state("t1")).isEqualTo(State.STARTED);

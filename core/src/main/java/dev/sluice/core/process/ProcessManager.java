@@ -189,15 +189,11 @@ public final class ProcessManager<S, E extends DomainEvent> {
     }
 
     private List<ProcessAction<E, S>> actions(RecordedEvent recorded) {
-      return definition.actions(
-          recorded.stream().id(), eventClass.cast(codec.decode(recorded)));
+      return definition.actions(recorded.stream().id(), eventClass.cast(codec.decode(recorded)));
     }
 
     private void issue(
-        String processId,
-        RecordedEvent recorded,
-        int index,
-        ProcessAction.Command<E, S> command) {
+        String processId, RecordedEvent recorded, int index, ProcessAction.Command<E, S> command) {
       UUID id = EventIds.derived(recorded.id(), "command/" + index);
       UUID refusal = EventIds.derived(recorded.id(), "refused/" + index);
       if (processes.isStored(processId, refusal)) {
