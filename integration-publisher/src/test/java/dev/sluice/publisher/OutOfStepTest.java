@@ -1,0 +1,178 @@
+package dev.sluice.publisher;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.sluice.adapter.inmemory.InMemoryStorage;
+import dev.sluice.core.Position;
+import dev.sluice.core.event.EventIds;
+import dev.sluice.core.outbox.BrokerUnavailableException;
+import dev.sluice.publisher.LaneStatus.Condition;
+import dev.sluice.publisher.kafka.KafkaMessagePublisher;
+import dev.sluice.publisher.kafka.PublishedLanguage;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.UUID;
+import org.junit.jupiter.api.Test;
+
+@SuppressWarnings("try")
+class OutOfStepTest extends KafkaFixture {
+
+  private String awaitError() {
+    return awaitStatus(Condition.FAILING).error().orElseThrow();
+  }
+
+  private void publishTwo() {
+    append("a", "1");
+    append("a", "2");
+    try (Relay relay = relay().start()) {
+      assertThat(topic.byKey(2)).isEqualTo(Map.of("a", List.of("1", "2")));
+    }
+  }
+
+  @Test
+  void aWipedProgressTopicIsNoticed_andNothingIsPublishedUntilSomebodyDecides() {
+    publishTwo();
+    Position reached = storage.outbox().head();
+    deleteTopic(progressTopic());
+    append("a", "3");
+    try (Relay relay = relay().start()) {
+      assertThat(awaitError()).contains("wiped", "lane 0", name, "RelayControl.restart");
+      assertThat(topic.byKey(2)).isEqualTo(Map.of("a", List.of("1", "2")));
+      control().restart(0, reached, "operator", "consumers have 1 and 2");
+      assertThat(topic.byKey(3)).isEqualTo(Map.of("a", List.of("1", "2", "3")));
+      awaitStatus(Condition.RUNNING);
+    }
+    append("a", "4");
+    try (Relay relay = relay().start()) {
+      // The decision counts once.
+      assertThat(topic.byKey(4)).isEqualTo(Map.of("a", List.of("1", "2", "3", "4")));
+    }
+  }
+
+  @Test
+  void aProgressBehindTheCheckpointIsNoticed() {
+    append("a", "1");
+    try (Relay relay = relay().start()) {
+      assertThat(topic.read(1)).hasSize(1);
+    }
+    InMemoryStorage ahead = storage;
+    append("a", "2");
+    try (Relay relay = relay().start()) {
+      assertThat(topic.read(2)).hasSize(2);
+    }
+    // The progress topic as it was before the second message: wiped, and the first one replayed.
+    deleteTopic(progressTopic());
+    storage = InMemoryStorage.create();
+    append("b", "other");
+    try (Relay relay = relay().start()) {
+      assertThat(topic.read(3)).hasSize(3);
+    }
+    storage = ahead;
+    append("a", "3");
+    try (Relay relay = relay().start()) {
+      assertThat(awaitError()).contains("truncated", "checkpoint relay/" + name + "/0");
+      assertThat(topic.read(3)).hasSize(3);
+    }
+  }
+
+  @Test
+  void anOutboxThatWasRestoredFromABackupIsNoticed() {
+    UUID first = EventIds.next();
+    Messages.append(storage, first, DEPOSIT, "a", "1");
+    append("a", "2 (after the backup)");
+    try (Relay relay = relay().start()) {
+      assertThat(topic.read(2)).hasSize(2);
+    }
+    storage = InMemoryStorage.create();
+    Messages.append(storage, first, DEPOSIT, "a", "1");
+    // One more than there was: a position alone would look as if all was well.
+    append("a", "2 (new)");
+    append("a", "3 (new)");
+    try (Relay relay = relay().start()) {
+      String error = awaitErrorWithoutCheckpoint(relay);
+      assertThat(error).contains("restored from a backup", "RelayControl.restart");
+      assertThat(topic.read(2)).hasSize(2);
+      control()
+          .restart(
+              0, storage.outbox().read(Position.START, 1).get(0).position(), "operator", "backup");
+      assertThat(topic.byKey(4).get("a"))
+          .containsExactly("1", "2 (after the backup)", "2 (new)", "3 (new)");
+    }
+  }
+
+  private String awaitErrorWithoutCheckpoint(Relay relay) {
+    return await(
+        "an error",
+        () ->
+            relay.status().stream().flatMap(s -> s.error().stream()).findFirst().orElse(null));
+  }
+
+  @Test
+  void aProgressTopicThatForgetsIsRefused() {
+    createTopic(progressTopic(), 1, Map.of("cleanup.policy", "delete"));
+    append("a", "1");
+    try (KafkaMessagePublisher fresh = publisher().build()) {
+      assertThatThrownBy(() -> fresh.open(name, 0))
+          .isInstanceOf(BrokerUnavailableException.class)
+          .hasMessageContaining("cleanup.policy=delete")
+          .hasMessageContaining(progressTopic());
+    }
+  }
+
+  @Test
+  void aTopicWithTooFewPartitionsIsRefused() {
+    try (KafkaMessagePublisher more =
+        KafkaMessagePublisher.builder(
+                bootstrap, SOURCE, PublishedLanguage.builder().topic(name, 12, DEPOSIT).build())
+            .build()) {
+      assertThatThrownBy(more::verify)
+          .isInstanceOf(BrokerUnavailableException.class)
+          .hasMessageContaining(name + " has 3 partition(s)")
+          .hasMessageContaining("12");
+    }
+  }
+
+  @Test
+  void aMissingTopicIsNamedWhereNoneIsCreated() {
+    try (KafkaMessagePublisher strict =
+        KafkaMessagePublisher.builder(
+                bootstrap,
+                SOURCE,
+                PublishedLanguage.builder().topic(name + "-missing", 2, DEPOSIT).build())
+            .createTopics(false)
+            .build()) {
+      assertThatThrownBy(strict::verify)
+          .isInstanceOf(BrokerUnavailableException.class)
+          .hasMessageContaining(name + "-missing is missing: create it with 2 partition(s)");
+    }
+  }
+
+  @Test
+  void anUnreachableBrokerIsOneClearMessage() {
+    try (KafkaMessagePublisher away =
+        KafkaMessagePublisher.builder(
+                "localhost:1", SOURCE, PublishedLanguage.builder().topic(name, 3, DEPOSIT).build())
+            .timeout(Duration.ofMillis(500))
+            .build()) {
+      assertThatThrownBy(away::verify)
+          .isInstanceOf(BrokerUnavailableException.class)
+          .hasMessageContaining("localhost:1");
+    }
+  }
+
+  @Test
+  void K2_aKeyStaysInItsPartitionWhenSomebodyAddsPartitions() throws Exception {
+    publishTwo();
+    admin
+        .createPartitions(
+            Map.of(name, org.apache.kafka.clients.admin.NewPartitions.increaseTo(9)))
+        .all()
+        .get();
+    append("a", "3");
+    try (Relay relay = relay().start()) {
+      assertThat(topic.read(3).stream().map(record -> record.partition()).distinct()).hasSize(1);
+    }
+  }
+}
