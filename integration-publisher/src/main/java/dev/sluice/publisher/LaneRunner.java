@@ -1,5 +1,6 @@
 package dev.sluice.publisher;
 
+import dev.sluice.core.Position;
 import dev.sluice.core.coordination.Checkpoint;
 import dev.sluice.core.coordination.CheckpointConflictException;
 import dev.sluice.core.coordination.Lease;
@@ -186,17 +187,26 @@ final class LaneRunner implements Runnable {
       return;
     }
     try {
-      Optional<Checkpoint> saved = settings.checkpoints().load(settings.checkpointName(lane));
-      if (saved.isPresent()) {
-        Checkpoint last = saved.get();
-        settings
-            .checkpoints()
-            .save(
-                last.next(
-                    last.position(),
-                    LaneReport.of(last).withError(error).toPayload(),
-                    held.token()));
-      }
+      String checkpoint = settings.checkpointName(lane);
+      Checkpoint next =
+          settings
+              .checkpoints()
+              .load(checkpoint)
+              .map(
+                  last ->
+                      last.next(
+                          last.position(),
+                          LaneReport.of(last).withError(error).toPayload(),
+                          held.token()))
+              .orElseGet(
+                  () ->
+                      Checkpoint.first(
+                          checkpoint,
+                          Position.START,
+                          new LaneReport(Position.START, Optional.empty(), Optional.of(error))
+                              .toPayload(),
+                          held.token()));
+      settings.checkpoints().save(next);
     } catch (RuntimeException e) {
       log.debug("{}: can't leave the error in the checkpoint: {}", name, e.getMessage());
     }

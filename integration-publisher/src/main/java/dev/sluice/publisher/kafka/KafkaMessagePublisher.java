@@ -48,6 +48,7 @@ public final class KafkaMessagePublisher implements MessagePublisher {
   private final PublishedLanguage language;
   private final String progressTopicPrefix;
   private final boolean transactions;
+  private final String unfenced;
   private final int maxRequestSize;
   private final boolean compresses;
   private final CloudEvents cloudEvents;
@@ -59,6 +60,7 @@ public final class KafkaMessagePublisher implements MessagePublisher {
     this.language = builder.language;
     this.progressTopicPrefix = builder.progressTopicPrefix;
     this.transactions = builder.transactions;
+    this.unfenced = builder.unfenced;
     this.producerConfig = builder.producerConfig();
     this.maxRequestSize = number(producerConfig, ProducerConfig.MAX_REQUEST_SIZE_CONFIG);
     this.compresses =
@@ -71,7 +73,7 @@ public final class KafkaMessagePublisher implements MessagePublisher {
     consumerConfig.put(ConsumerConfig.ALLOW_AUTO_CREATE_TOPICS_CONFIG, false);
     this.progress = new KafkaProgress(consumerConfig, builder.timeout);
     this.admin = Admin.create(builder.known(AdminClientConfig.configNames()));
-    this.topics = new KafkaTopics(admin, language, builder.createTopics, builder.timeout);
+    this.topics = new KafkaTopics(admin, String.valueOf(builder.client.get(CommonClientConfigs.BOOTSTRAP_SERVERS_CONFIG)), language, builder.createTopics, builder.timeout);
   }
 
   /**
@@ -109,7 +111,7 @@ public final class KafkaMessagePublisher implements MessagePublisher {
                     limit,
                     (mine, least) -> Math.min((Integer) mine, (Integer) least)));
     if (transactions) {
-      config.put(ProducerConfig.TRANSACTIONAL_ID_CONFIG, progressTopic + "-" + lane);
+      config.put(ProducerConfig.TRANSACTIONAL_ID_CONFIG, progressTopic + "-" + lane + unfenced);
     }
     KafkaProducer<byte[], byte[]> producer =
         new KafkaProducer<>(config, new ByteArraySerializer(), new ByteArraySerializer());
@@ -175,6 +177,10 @@ public final class KafkaMessagePublisher implements MessagePublisher {
     private String progressTopicPrefix = "sluice-relay-";
     private boolean transactions = true;
     private boolean createTopics = true;
+
+    /** Makes transactional ids differ, for the test that shows what fencing is good for. */
+    String unfenced = "";
+
     private Duration timeout = Duration.ofSeconds(15);
 
     private Builder(String bootstrapServers, URI source, PublishedLanguage language) {

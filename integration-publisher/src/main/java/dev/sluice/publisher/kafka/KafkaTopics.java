@@ -37,12 +37,14 @@ final class KafkaTopics {
   private static final Logger log = LoggerFactory.getLogger(KafkaTopics.class);
 
   private final Admin admin;
+  private final String bootstrap;
   private final PublishedLanguage language;
   private final boolean create;
   private final Duration timeout;
 
-  KafkaTopics(Admin admin, PublishedLanguage language, boolean create, Duration timeout) {
+  KafkaTopics(Admin admin, String bootstrap, PublishedLanguage language, boolean create, Duration timeout) {
     this.admin = admin;
+    this.bootstrap = bootstrap;
     this.language = language;
     this.create = create;
     this.timeout = timeout;
@@ -263,7 +265,15 @@ final class KafkaTopics {
       Throwable cause = e.getCause() == null ? e : e.getCause();
       throw KafkaFailures.unavailable("can't " + what, cause);
     } catch (TimeoutException e) {
-      throw KafkaFailures.unavailable("can't " + what + " within " + timeout, e);
+      throw new BrokerUnavailableException(
+          "Kafka at "
+              + bootstrap
+              + " did not answer within "
+              + timeout
+              + " ("
+              + what
+              + "): check that it runs, and the address",
+          e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw KafkaFailures.unavailable("interrupted, so can't " + what, e);
