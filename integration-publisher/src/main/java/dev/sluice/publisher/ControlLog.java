@@ -38,7 +38,8 @@ final class ControlLog {
     RESUME,
     SKIP,
     REPLACE,
-    RESTART
+    RESTART,
+    LANES
   }
 
   /**
@@ -48,7 +49,7 @@ final class ControlLog {
    * @param id the message that it is about; null for a restart
    * @param type the type of what replaces the message
    * @param data what replaces the message
-   * @param lane the lane that is restarted; -1 otherwise
+   * @param lane the lane that is restarted, or the number of lanes; -1 otherwise
    * @param position where it is restarted
    */
   record Command(
@@ -102,7 +103,8 @@ final class ControlLog {
           + who
           + ": "
           + action
-          + (id == null ? " lane " + lane + " from " + position : " " + id)
+          + (id == null ? " " + lane : " " + id)
+          + (action == Action.RESTART ? " from " + position : "")
           + " ("
           + why
           + ")";
@@ -124,7 +126,8 @@ final class ControlLog {
         .reduce((first, second) -> second);
   }
 
-  void add(Command command) {
+  /** Returns the number that the decision got. */
+  long add(Command command) {
     for (int i = 0; ; i++) {
       Optional<Checkpoint> stored = checkpoints.load(name);
       List<Command> commands = new ArrayList<>(stored.map(ControlLog::commands).orElse(List.of()));
@@ -141,7 +144,7 @@ final class ControlLog {
             stored
                 .map(s -> s.next(Position.START, text, 0))
                 .orElseGet(() -> Checkpoint.first(name, Position.START, text, 0)));
-        return;
+        return last + 1;
       } catch (CheckpointConflictException e) {
         // Somebody else decided at the same moment.
         if (i == TRIES) {

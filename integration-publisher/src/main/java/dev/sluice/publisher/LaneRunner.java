@@ -13,6 +13,7 @@ import java.util.concurrent.Executor;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
+import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -26,6 +27,7 @@ final class LaneRunner implements Runnable {
   private final int lane;
   private final String name;
   private final BooleanSupplier mayAcquire;
+  private final IntConsumer layout;
   private final Executor readAhead;
   private final Semaphore wakeUp = new Semaphore(0);
   private final Object leaseLock = new Object();
@@ -36,11 +38,12 @@ final class LaneRunner implements Runnable {
   private volatile long leaseEnds;
   private @Nullable String lastError;
 
-  LaneRunner(RelaySettings settings, int lane, BooleanSupplier mayAcquire, Executor readAhead) {
+  LaneRunner(RelaySettings settings, int lane, BooleanSupplier mayAcquire, IntConsumer layout, Executor readAhead) {
     this.settings = settings;
     this.lane = lane;
     this.name = "lane " + lane + " of relay " + settings.name();
     this.mayAcquire = mayAcquire;
+    this.layout = layout;
     this.readAhead = readAhead;
   }
 
@@ -61,6 +64,11 @@ final class LaneRunner implements Runnable {
         log.info("{}: taken over by another owner: {}", name, e.getMessage());
         giveUp();
         sleep(ACQUIRE_INTERVAL);
+      } catch (LaneSealedException e) {
+        // Without a report: its checkpoint would hold pruning back for a lane that is no more.
+        log.info("{}", e.getMessage());
+        giveUp();
+        sleep(settings.backoff(++failures));
       } catch (RuntimeException e) {
         failed(e);
         sleep(settings.backoff(++failures));
@@ -76,6 +84,7 @@ final class LaneRunner implements Runnable {
     }
     LaneSession session = new LaneSession(settings, lane, held.token(), broker, readAhead);
     session.begin();
+    layout.accept(session.state().lanes());
     if (lastError != null) {
       log.info("{}: goes on", name);
       lastError = null;
@@ -97,6 +106,10 @@ final class LaneRunner implements Runnable {
   }
 
   private boolean acquire() {
+    if (!settings.leases().list(settings.changeName()).isEmpty()) {
+      giveUp();
+      return false;
+    }
     if (lease != null && System.nanoTime() - leaseEnds < 0) {
       return true;
     }
@@ -172,6 +185,7 @@ final class LaneRunner implements Runnable {
 
   private void failed(RuntimeException failure) {
     String error = String.valueOf(failure.getMessage());
+    settings.meters().failed(lane);
     if (!error.equals(lastError)) {
       // Once, not at every attempt.
       lastError = error;

@@ -114,6 +114,7 @@ final class LaneSession {
                 + ". The progress topic was wiped, or this is another broker. Find out what"
                 + " consumers have, then decide with RelayControl.restart");
       }
+      state = firstState();
       // In this order: pruning goes by the checkpoint from before the first message is read, and
       // only a checkpoint with a state says that the broker must have a progress.
       if (saved == null) {
@@ -124,6 +125,13 @@ final class LaneSession {
     }
     position = progress.get().position();
     state = LaneState.parse(progress.get().state());
+    if (state.nextLanes() > 0) {
+      throw new LaneSealedException(
+          name
+              + " is sealed: the relay is being changed to "
+              + state.nextLanes()
+              + " lanes; if that was interrupted, call Relay.changeLanes again");
+    }
     prunable = state.prunable();
     if (saved != null && LaneReport.of(saved).position().isAfter(position)) {
       throw new OutOfStepException(
@@ -138,6 +146,31 @@ final class LaneSession {
               + " decide with RelayControl.restart");
     }
     checkAnchor();
+  }
+
+  /**
+   * The state of a lane that never ran. Lane 0 says how many lanes there are; the others go by it,
+   * lest processes with different settings publish the same keys.
+   */
+  private LaneState firstState() {
+    if (lane == 0) {
+      return state;
+    }
+    LaneState zero =
+        settings
+            .checkpoints()
+            .load(settings.checkpointName(0))
+            .flatMap(saved -> LaneReport.of(saved).state())
+            .orElseThrow(() -> new LaneSealedException(name + " waits for lane 0 to begin"));
+    if (zero.generation() > 1 || lane >= zero.lanes()) {
+      throw new LaneSealedException(
+          name
+              + " is not in use: the relay has "
+              + zero.lanes()
+              + " lanes; change that with Relay.changeLanes, not with lanes(…)");
+    }
+    return new LaneState(
+        1, zero.lanes(), 0, List.of(), null, null, null, List.of(), state.applied());
   }
 
   private void checkAnchor() {
@@ -389,6 +422,12 @@ final class LaneSession {
         state = seen;
       }
       return;
+    }
+    if (command.action() == ControlLog.Action.LANES) {
+      // Also a lane that has nothing to publish must notice, or it would wait for ever for keys
+      // that are no longer its own.
+      record(List.of(), position, seen);
+      throw new LaneSealedException(name + ": the number of lanes changes");
     }
     RefusedMessage stopped = state.stopped();
     Optional<Parked> parked =

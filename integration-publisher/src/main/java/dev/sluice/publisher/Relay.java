@@ -7,11 +7,12 @@ import dev.sluice.core.coordination.LeaseLostException;
 import dev.sluice.core.coordination.LeaseStore;
 import dev.sluice.core.outbox.MessagePublisher;
 import dev.sluice.core.outbox.Outbox;
+import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.UUID;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
@@ -39,12 +40,17 @@ public final class Relay implements AutoCloseable {
 
   private final RelaySettings settings;
   private final RelayControl control;
-  private final List<LaneRunner> runners = new ArrayList<>();
-  private final List<Thread> threads = new ArrayList<>();
+  private final List<LaneRunner> runners = new CopyOnWriteArrayList<>();
+  private final List<Thread> threads = new CopyOnWriteArrayList<>();
   private final ScheduledExecutorService timer;
   private final ExecutorService readAhead = Executors.newVirtualThreadPerTaskExecutor();
   private final Registration hints;
   private volatile int share;
+
+  /** How many lanes there are, as the lanes themselves say. */
+  private volatile int lanes;
+
+  private volatile boolean closed;
   private @Nullable Lease membership;
 
   private Relay(RelaySettings settings) {
@@ -59,20 +65,16 @@ public final class Relay implements AutoCloseable {
                 .daemon()
                 .name("sluice-relay-" + settings.name() + "-timer")
                 .factory());
-    for (int lane = 0; lane < settings.lanes(); lane++) {
-      LaneRunner runner = new LaneRunner(settings, lane, this::mayAcquire, readAhead);
-      runners.add(runner);
-      threads.add(
-          Thread.ofPlatform()
-              .name("sluice-relay-" + settings.name() + "-" + lane)
-              .daemon()
-              .unstarted(runner));
-    }
+    this.lanes = settings.lanes();
+    run();
+    settings.meters().bind(settings.lanes());
     keepLeases();
+    if (settings.meters() != RelayMeters.NONE) {
+      var unusedToo = timer.scheduleWithFixedDelay(this::measure, 1, 5, TimeUnit.SECONDS);
+    }
     long period = settings.leaseDuration().toMillis() / 3;
     var unused = timer.scheduleAtFixedRate(this::keepLeases, period, period, TimeUnit.MILLISECONDS);
     this.hints = settings.outbox().onAppend(this::signal);
-    threads.forEach(Thread::start);
   }
 
   /**
@@ -95,6 +97,21 @@ public final class Relay implements AutoCloseable {
     runners.forEach(LaneRunner::signal);
   }
 
+  /**
+   * Changes the number of lanes, for all processes: nothing is lost, repeated or reordered. Takes
+   * some seconds, in which nothing is published. If it fails in the middle the relay stands still
+   * until it is called again, from any process.
+   *
+   * @param lanes 1 to 64
+   * @return the number of lanes afterwards; another one than asked for if an earlier change had been
+   *     interrupted, and was completed
+   * @throws IllegalStateException if a refused message waits for a decision, or a lane has not
+   *     caught up with the last change
+   */
+  public int changeLanes(int lanes, String who, String why) {
+    return new LaneChange(settings).to(Builder.within("lanes", lanes, 1, 64), who, why);
+  }
+
   /** How each lane is doing, whichever process owns it. */
   public List<LaneStatus> status() {
     return control.status();
@@ -112,7 +129,10 @@ public final class Relay implements AutoCloseable {
   @Override
   public void close() {
     hints.close();
-    runners.forEach(LaneRunner::close);
+    synchronized (this) {
+      closed = true;
+      runners.forEach(LaneRunner::close);
+    }
     boolean interrupted = false;
     long deadline = System.nanoTime() + CLOSE_TIMEOUT.toNanos();
     for (Thread thread : threads) {
@@ -137,6 +157,34 @@ public final class Relay implements AutoCloseable {
     }
   }
 
+  /** Has a runner for each lane. */
+  private synchronized void run() {
+    while (!closed && runners.size() < lanes) {
+      int lane = runners.size();
+      LaneRunner runner =
+          new LaneRunner(settings, lane, this::mayAcquire, found -> lanes = found, readAhead);
+      Thread thread =
+          Thread.ofPlatform()
+              .name("sluice-relay-" + settings.name() + "-" + lane)
+              .daemon()
+              .unstarted(runner);
+      runners.add(runner);
+      threads.add(thread);
+      thread.start();
+    }
+    while (runners.size() > lanes) {
+      runners.remove(runners.size() - 1).close();
+    }
+  }
+
+  private void measure() {
+    try {
+      settings.meters().status(control.status());
+    } catch (RuntimeException e) {
+      log.debug("can't measure relay {}: {}", settings.name(), e.getMessage());
+    }
+  }
+
   private boolean mayAcquire() {
     return runners.stream().filter(LaneRunner::owns).count() < share;
   }
@@ -147,11 +195,14 @@ public final class Relay implements AutoCloseable {
       for (LaneRunner runner : runners) {
         runner.renew();
       }
-      if (settings.lanes() > 1) {
+      run();
+      if (lanes > 1) {
         joinMembers();
         int members = Math.max(1, settings.leases().list(settings.memberPrefix()).size());
-        share = (settings.lanes() + members - 1) / members;
+        share = (lanes + members - 1) / members;
         runners.stream().filter(LaneRunner::owns).skip(share).forEach(LaneRunner::release);
+      } else {
+        share = 1;
       }
     } catch (RuntimeException e) {
       // The lanes notice by themselves that they were not renewed.
@@ -191,6 +242,7 @@ public final class Relay implements AutoCloseable {
     private PoisonPolicy poison = PoisonPolicy.STOP_LANE;
     private int maxAttempts = 3;
     private int maxParkedKeys = 100;
+    private RelayMeters meters = RelayMeters.NONE;
 
     private Builder(
         String name,
@@ -218,7 +270,8 @@ public final class Relay implements AutoCloseable {
 
     /**
      * Over how many lanes the keys are spread, 1 to 64; default 1. Lanes are published in parallel,
-     * by one process or several.
+     * by one process or several. Counts when the relay runs for the first time; later use {@link
+     * Relay#changeLanes}, so that processes with different settings can't disagree.
      */
     public Builder lanes(int lanes) {
       this.lanes = within("lanes", lanes, 1, 64);
@@ -286,6 +339,12 @@ public final class Relay implements AutoCloseable {
       return this;
     }
 
+    /** Where to publish meters, see the module's README; default nowhere. Needs Micrometer. */
+    public Builder meters(MeterRegistry registry) {
+      this.meters = new MicrometerMeters(registry, name);
+      return this;
+    }
+
     /** Starts the relay. It connects by itself, and goes on trying. */
     public Relay start() {
       return new Relay(
@@ -297,7 +356,7 @@ public final class Relay implements AutoCloseable {
               leases,
               publisher,
               new ControlLog(checkpoints, name),
-              RelayMeters.NONE,
+              meters,
               lanes,
               maxMessages,
               maxBytes,

@@ -1,9 +1,33 @@
 package dev.sluice.publisher;
 
-/** What a relay counts. A class of its own, so that Micrometer stays optional. */
+import java.util.List;
+
+/** What a relay counts. A type of its own, so that Micrometer stays optional. */
 interface RelayMeters {
-  RelayMeters NONE = (lane, messages) -> {};
+  RelayMeters NONE =
+      new RelayMeters() {
+        @Override
+        public void bind(int lanes) {}
+
+        @Override
+        public void status(List<LaneStatus> status) {}
+
+        @Override
+        public void published(int lane, int messages) {}
+
+        @Override
+        public void failed(int lane) {}
+      };
+
+  /** The relay begins. */
+  void bind(int lanes);
+
+  /** How the lanes are doing, every few seconds. */
+  void status(List<LaneStatus> status);
 
   /** A batch was recorded by the broker. */
   void published(int lane, int messages);
+
+  /** A lane can't go on at the moment. */
+  void failed(int lane);
 }

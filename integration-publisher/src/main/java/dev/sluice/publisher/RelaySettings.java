@@ -37,6 +37,11 @@ record RelaySettings(
     return Outbox.RELAY_PREFIX + name + "/" + lane;
   }
 
+  /** The lease of whoever changes the number of lanes; nobody opens a lane meanwhile. */
+  String changeName() {
+    return "relay-change/" + name;
+  }
+
   String memberPrefix() {
     return "relay-member/" + name + "/";
   }

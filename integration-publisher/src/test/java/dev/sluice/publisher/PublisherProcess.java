@@ -15,6 +15,7 @@ import java.io.IOException;
 import java.io.InputStreamReader;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -41,6 +42,23 @@ final class PublisherProcess implements AutoCloseable {
   private final Process process;
   private final BufferedReader output;
 
+  /** The classes of the first process; of this JVM, so not made by the processes themselves. */
+  private static final class Archive {
+    static final Path FILE = temporary();
+
+    private static Path temporary() {
+      try {
+        File directory = Files.createTempDirectory("sluice-publisher").toFile();
+        directory.deleteOnExit();
+        File archive = new File(directory, "classes.jsa");
+        archive.deleteOnExit();
+        return archive.toPath();
+      } catch (IOException e) {
+        throw new IllegalStateException(e);
+      }
+    }
+  }
+
   private PublisherProcess(Process process) {
     this.process = process;
     this.output =
@@ -54,6 +72,12 @@ final class PublisherProcess implements AutoCloseable {
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     // The heap that a backlog of any size must fit into.
     command.addAll(List.of("-Xmx128m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"));
+    // Fifty starts are cheaper with the classes of the first one, which leaves them when it ends.
+    command.addAll(
+        List.of(
+            "-Xlog:disable",
+            "-XX:+AutoCreateSharedArchive",
+            "-XX:SharedArchiveFile=" + Archive.FILE));
     command.addAll(List.of("-cp", System.getProperty("java.class.path")));
     command.add(PublisherProcess.class.getName());
     command.addAll(
@@ -71,12 +95,20 @@ final class PublisherProcess implements AutoCloseable {
               .redirectError(ProcessBuilder.Redirect.INHERIT)
               .redirectOutput(
                   mode == Mode.TRANSACTIONS
-                      ? ProcessBuilder.Redirect.to(new File("/dev/null"))
+                      ? ProcessBuilder.Redirect.to(log())
                       : ProcessBuilder.Redirect.PIPE)
               .start());
     } catch (IOException e) {
       throw new IllegalStateException(e);
     }
+  }
+
+  /** Where its log goes; {@code -Dsluice.test.publisher.logs=directory} keeps it. */
+  private static File log() {
+    String directory = System.getProperty("sluice.test.publisher.logs");
+    return directory == null
+        ? new File("/dev/null")
+        : new File(directory, System.nanoTime() + ".log");
   }
 
   String owner() {
