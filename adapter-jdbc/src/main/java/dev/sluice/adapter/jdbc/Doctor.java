@@ -57,7 +57,8 @@ public final class Doctor {
   /** Prints a finding: {@code Doctor <jdbc url> [schema]}; exits with 1 if there are problems. */
   public static void main(String[] args) {
     if (args.length < 1 || args.length > 2) {
-      System.err.println("Usage: Doctor <jdbc:postgresql://host/database?user=…&password=…> [schema]");
+      System.err.println(
+          "Usage: Doctor <jdbc:postgresql://host/database?user=…&password=…> [schema]");
       System.exit(2);
     }
     PGSimpleDataSource source = new PGSimpleDataSource();

@@ -102,7 +102,8 @@ class FaultsTest {
       storage.eventStore().append(other, ExpectedVersion.any(), List.of(Events.event(0)));
       assertThat(Events.readAll(storage.globalLog())).isEmpty();
       assertThat(storage.globalLog().status().heldBackBy())
-          .hasValueSatisfying(open -> assertThat(open.who()).contains("prepared transaction 'held'"));
+          .hasValueSatisfying(
+              open -> assertThat(open.who()).contains("prepared transaction 'held'"));
       connection.setAutoCommit(true);
       execute(connection, "commit prepared 'held'");
       assertThat(Events.readAll(storage.globalLog()))
@@ -218,8 +219,7 @@ class FaultsTest {
               () ->
                   storage
                       .eventStore()
-                      .append(
-                          STREAM, ExpectedVersion.any(), List.of(Events.event("ope\0ned", 0))))
+                      .append(STREAM, ExpectedVersion.any(), List.of(Events.event("ope\0ned", 0))))
           .isInstanceOf(NotStorableException.class)
           .hasMessageContaining("NUL character at index 3");
       NewEvent huge =
@@ -326,9 +326,7 @@ class FaultsTest {
           .join(connection)
           .eventStore()
           .append(STREAM, ExpectedVersion.any(), List.of(Events.event(1)));
-      storage
-          .checkpoints()
-          .save(Checkpoint.first("relay/bank", Position.START, Payload.EMPTY, 0));
+      storage.checkpoints().save(Checkpoint.first("relay/bank", Position.START, Payload.EMPTY, 0));
       String text = Doctor.examine(pool, "sluice").text();
       assertThat(text)
           .contains("(forgotten), open for", "idle in transaction", "relay/bank: 0 behind")
