@@ -76,7 +76,7 @@ public final class Doctor {
   private boolean examine(Connection connection) throws SQLException {
     check(() -> StartUpChecks.server(connection));
     int version = new Schema(database).version(connection);
-    line("schema", "%s, version %d of %d", database.schema(), version, Schema.latest());
+    line("schema", "%s, version %d of %d".formatted(database.schema(), version, Schema.latest()));
     if (version != Schema.latest()) {
       problem(
           version < Schema.latest()
@@ -104,8 +104,10 @@ public final class Doctor {
                     + ".event)");
         ResultSet row = select.executeQuery()) {
       row.next();
-      line("last commit number drawn", "%d", row.getLong(1));
-      line("last event stored", "position %d (commit %d)", row.getLong(2), row.getLong(2) >> 16);
+      line("last commit number drawn", String.valueOf(row.getLong(1)));
+      line(
+          "last event stored",
+          "position %d (commit %d)".formatted(row.getLong(2), row.getLong(2) >> 16));
     }
     List<OpenAppends.OpenAppend> open = OpenAppends.list(connection, database.sql());
     if (open.isEmpty()) {
@@ -114,12 +116,13 @@ public final class Doctor {
     for (OpenAppends.OpenAppend append : open) {
       line(
           "held back by",
-          "%s, open for %d ms, %s; readers stop at commit %d; last statement: %s",
-          append.who(),
-          append.age().toMillis(),
-          append.state(),
-          append.above(),
-          append.query());
+          "%s, open for %d ms, %s; readers stop at commit %d; last statement: %s"
+              .formatted(
+                  append.who(),
+                  append.age().toMillis(),
+                  append.state(),
+                  append.above(),
+                  append.query()));
       if (append.age().toSeconds() >= 10) {
         problem(
             append.who()
@@ -145,7 +148,7 @@ public final class Doctor {
                             row.getLong("seconds"),
                             row.getLong("token")))
             .list();
-    found.forEach(reader -> line("reader", "%s", reader));
+    found.forEach(reader -> line("reader", reader));
     if (found.stream().noneMatch(reader -> reader.startsWith("relay/"))) {
       line("reader", "no relay has a checkpoint, so the outbox is never pruned");
     }
@@ -167,7 +170,7 @@ public final class Doctor {
                       row.getLong("token"));
             })
         .list()
-        .forEach(lease -> line("lease", "%s", lease));
+        .forEach(lease -> line("lease", lease));
   }
 
   private void tables(Handle handle) {
@@ -183,7 +186,7 @@ public final class Doctor {
                         row.getString("data"),
                         row.getString("indexes")))
         .list()
-        .forEach(table -> line("table", "%s", table));
+        .forEach(table -> line("table", table));
     handle
         .createQuery(database.sql().get("broken-indexes"))
         .bind("schema", database.schema())
@@ -204,15 +207,15 @@ public final class Doctor {
     problems.add(problem);
   }
 
-  private void line(String what, String format, Object... values) {
-    text.append("%-26s".formatted(what)).append(format.formatted(values)).append('\n');
+  private void line(String what, String found) {
+    text.append("%-26s".formatted(what)).append(found).append('\n');
   }
 
   private boolean finish() {
     if (problems.isEmpty()) {
       line("problems", "none");
     }
-    problems.forEach(problem -> line("PROBLEM", "%s", problem));
+    problems.forEach(problem -> line("PROBLEM", problem));
     return problems.isEmpty();
   }
 

@@ -83,11 +83,10 @@ class CrashTest {
           assertThat(positions.add(event.position())).isTrue();
           assertThat(event.version()).isEqualTo(versions.merge(event.stream(), 1L, Long::sum));
         }
+        Map<UUID, Position> storedAt = new HashMap<>();
+        stored.forEach((id, event) -> storedAt.put(id, event.position()));
         acknowledged.forEach(
-            (id, result) -> {
-              assertThat(stored).containsKey(id);
-              assertThat(stored.get(id).position()).isEqualTo(result.position());
-            });
+            (id, result) -> assertThat(storedAt).containsEntry(id, result.position()));
         // Each append has two events and one message.
         versions.values().forEach(version -> assertThat(version % 2).isZero());
         List<OutboxMessage> messages = new ArrayList<>();

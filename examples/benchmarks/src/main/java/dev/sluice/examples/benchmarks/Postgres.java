@@ -39,7 +39,8 @@ final class Postgres implements AutoCloseable {
         ResultSet row =
             statement.executeQuery(
                 "select current_setting('server_version'), current_setting('fsync'),"
-                    + " current_setting('synchronous_commit'), current_setting('shared_buffers')")) {
+                    + " current_setting('synchronous_commit'),"
+                    + " current_setting('shared_buffers')")) {
       row.next();
       report.server(
           "PostgreSQL %s, fsync %s, synchronous_commit %s, shared_buffers %s, pool of %d connections"
