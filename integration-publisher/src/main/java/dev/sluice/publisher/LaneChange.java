@@ -86,8 +86,7 @@ final class LaneChange {
                     "",
                     wanted,
                     Position.START));
-    Sealed zero =
-        seal(0, first.nextLanes() == 0 ? wanted : first.nextLanes(), first.generation());
+    Sealed zero = seal(0, first.nextLanes() == 0 ? wanted : first.nextLanes(), first.generation());
     int lanes = zero.state().nextLanes();
     int generation = zero.state().generation() + 1;
     List<Sealed> sealed = new ArrayList<>(List.of(zero));
@@ -141,8 +140,7 @@ final class LaneChange {
     }
     order.add(0);
     LaneState next =
-        new LaneState(
-            generation, lanes, 0, former, anchor, null, null, List.of(), applied);
+        new LaneState(generation, lanes, 0, former, anchor, null, null, List.of(), applied);
     for (int lane : order) {
       if (lane != guard) {
         settings.checkpoints().delete(settings.checkpointName(lane));

@@ -38,7 +38,12 @@ final class LaneRunner implements Runnable {
   private volatile long leaseEnds;
   private @Nullable String lastError;
 
-  LaneRunner(RelaySettings settings, int lane, BooleanSupplier mayAcquire, IntConsumer layout, Executor readAhead) {
+  LaneRunner(
+      RelaySettings settings,
+      int lane,
+      BooleanSupplier mayAcquire,
+      IntConsumer layout,
+      Executor readAhead) {
     this.settings = settings;
     this.lane = lane;
     this.name = "lane " + lane + " of relay " + settings.name();

@@ -13,7 +13,8 @@ import java.util.function.ToDoubleFunction;
 /**
  * Meters of a relay: {@code sluice.relay.published}, {@code sluice.relay.failures}, and gauges
  * {@code sluice.relay.backlog} (messages), {@code sluice.relay.behind} (seconds), {@code
- * sluice.relay.parked} (keys) and {@code sluice.relay.stopped} (0 or 1), tagged with relay and lane.
+ * sluice.relay.parked} (keys) and {@code sluice.relay.stopped} (0 or 1), tagged with relay and
+ * lane.
  */
 final class MicrometerMeters implements RelayMeters {
   private final MeterRegistry registry;
@@ -47,6 +48,11 @@ final class MicrometerMeters implements RelayMeters {
           return status.map(value::applyAsDouble).orElse(Double.NaN);
         };
     Gauge.builder(name, current).tags(tags(lane)).baseUnit(unit).register(registry);
+  }
+
+  @Override
+  public boolean wantsStatus() {
+    return true;
   }
 
   @Override

@@ -69,7 +69,7 @@ public final class Relay implements AutoCloseable {
     run();
     settings.meters().bind(settings.lanes());
     keepLeases();
-    if (settings.meters() != RelayMeters.NONE) {
+    if (settings.meters().wantsStatus()) {
       var unusedToo = timer.scheduleWithFixedDelay(this::measure, 1, 5, TimeUnit.SECONDS);
     }
     long period = settings.leaseDuration().toMillis() / 3;
@@ -103,8 +103,8 @@ public final class Relay implements AutoCloseable {
    * until it is called again, from any process.
    *
    * @param lanes 1 to 64
-   * @return the number of lanes afterwards; another one than asked for if an earlier change had been
-   *     interrupted, and was completed
+   * @return the number of lanes afterwards; another one than asked for if an earlier change had
+   *     been interrupted, and was completed
    * @throws IllegalStateException if a refused message waits for a decision, or a lane has not
    *     caught up with the last change
    */

@@ -10,6 +10,11 @@ interface RelayMeters {
         public void bind(int lanes) {}
 
         @Override
+        public boolean wantsStatus() {
+          return false;
+        }
+
+        @Override
         public void status(List<LaneStatus> status) {}
 
         @Override
@@ -21,6 +26,9 @@ interface RelayMeters {
 
   /** The relay begins. */
   void bind(int lanes);
+
+  /** Whether somebody looks at the status; it costs some small queries. */
+  boolean wantsStatus();
 
   /** How the lanes are doing, every few seconds. */
   void status(List<LaneStatus> status);

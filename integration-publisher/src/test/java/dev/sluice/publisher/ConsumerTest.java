@@ -3,8 +3,8 @@ package dev.sluice.publisher;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.sluice.publisher.consumer.Inbox;
 import dev.sluice.publisher.consumer.InboundMessage;
+import dev.sluice.publisher.consumer.Inbox;
 import dev.sluice.testservers.PostgresDatabase;
 import dev.sluice.testservers.PostgresServer;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;

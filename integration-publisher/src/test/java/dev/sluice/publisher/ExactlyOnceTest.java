@@ -29,7 +29,6 @@ import java.util.function.IntPredicate;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -43,11 +42,13 @@ class ExactlyOnceTest {
   private static final int KEYS = 100;
   private static final int KILLS = 50;
 
-  /** On a slow machine fewer than 50 kills must do. A longer time with this property, in seconds. */
+  /**
+   * On a slow machine fewer than 50 kills must do. A longer time with this property, in seconds.
+   */
   private static final Duration KILLING =
       Duration.ofSeconds(Integer.getInteger("sluice.test.publisher.seconds", 90));
 
-  private static OwnedKafka kafka;
+  private static final OwnedKafka kafka = OwnedKafka.start();
 
   private final Random random = new Random(20_261_123);
   private final PostgresDatabase database = PostgresServer.shared().newDatabase();
@@ -56,11 +57,6 @@ class ExactlyOnceTest {
   private final Topic topic = new Topic(kafka.bootstrap(), name);
   private final int[] appended = new int[KEYS];
   private final List<PublisherProcess> running = new ArrayList<>();
-
-  @BeforeAll
-  static void startBroker() {
-    kafka = OwnedKafka.start();
-  }
 
   @AfterAll
   static void stopBroker() {

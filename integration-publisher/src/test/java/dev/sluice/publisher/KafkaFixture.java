@@ -1,6 +1,5 @@
 package dev.sluice.publisher;
 
-
 import dev.sluice.adapter.inmemory.InMemoryStorage;
 import dev.sluice.publisher.kafka.KafkaMessagePublisher;
 import dev.sluice.publisher.kafka.PublishedLanguage;
@@ -44,7 +43,7 @@ public class KafkaFixture {
     admin.close(Duration.ofSeconds(5));
   }
 
-  protected KafkaMessagePublisher.Builder publisher() {
+  protected final KafkaMessagePublisher.Builder publisher() {
     return KafkaMessagePublisher.builder(
             bootstrap, SOURCE, PublishedLanguage.builder().topic(name, 3, DEPOSIT).build())
         .timeout(Duration.ofSeconds(10));
@@ -55,8 +54,7 @@ public class KafkaFixture {
   }
 
   protected Relay.Builder relay(KafkaMessagePublisher through) {
-    return Relay.builder(
-            name, storage.outbox(), storage.checkpoints(), storage.leases(), through)
+    return Relay.builder(name, storage.outbox(), storage.checkpoints(), storage.leases(), through)
         .leaseDuration(Duration.ofSeconds(2));
   }
 
@@ -144,5 +142,4 @@ public class KafkaFixture {
       throw new IllegalStateException(e);
     }
   }
-
 }

@@ -110,9 +110,7 @@ class LaneChangeTest extends KafkaFixture {
       await(
           "parked",
           () ->
-              control().status().stream().anyMatch(lane -> !lane.parked().isEmpty())
-                  ? true
-                  : null);
+              control().status().stream().anyMatch(lane -> !lane.parked().isEmpty()) ? true : null);
       assertThatThrownBy(() -> relay.changeLanes(2, "operator", "load"))
           .isInstanceOf(IllegalStateException.class)
           .hasMessageContaining("resume, skip or replace");

@@ -27,8 +27,7 @@ public final class Messages {
     NewEvent made = event(event, type, key, data);
     storage
         .eventStore()
-        .append(
-            new Append(new StreamId("account", key), ExpectedVersion.any(), List.of(made)));
+        .append(new Append(new StreamId("account", key), ExpectedVersion.any(), List.of(made)));
     return made.messages().get(0).id();
   }
 

@@ -105,8 +105,7 @@ class OutOfStepTest extends KafkaFixture {
   private String awaitErrorWithoutCheckpoint(Relay relay) {
     return await(
         "an error",
-        () ->
-            relay.status().stream().flatMap(s -> s.error().stream()).findFirst().orElse(null));
+        () -> relay.status().stream().flatMap(s -> s.error().stream()).findFirst().orElse(null));
   }
 
   @Test
@@ -166,8 +165,7 @@ class OutOfStepTest extends KafkaFixture {
   void K2_aKeyStaysInItsPartitionWhenSomebodyAddsPartitions() throws Exception {
     publishTwo();
     admin
-        .createPartitions(
-            Map.of(name, org.apache.kafka.clients.admin.NewPartitions.increaseTo(9)))
+        .createPartitions(Map.of(name, org.apache.kafka.clients.admin.NewPartitions.increaseTo(9)))
         .all()
         .get();
     append("a", "3");

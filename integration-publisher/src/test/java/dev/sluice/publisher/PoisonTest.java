@@ -38,8 +38,7 @@ class PoisonTest extends KafkaFixture {
     try (Relay relay = relay().start()) {
       awaitStatus(Condition.STOPPED);
       control().resume(poison, "operator", "limit raised");
-      assertThat(topic.byKey(3))
-          .isEqualTo(Map.of("a", List.of("1", LARGE), "b", List.of("3")));
+      assertThat(topic.byKey(3)).isEqualTo(Map.of("a", List.of("1", LARGE), "b", List.of("3")));
       assertThat(control().decisions().get(0)).contains("operator", "limit raised", "RESUME");
       assertThat(awaitStatus(Condition.RUNNING).stoppedBy()).isEmpty();
     }
@@ -85,8 +84,12 @@ class PoisonTest extends KafkaFixture {
       await(
           "tried again",
           () ->
-              awaitStatus(Condition.RUNNING).parked().get(0).first().since().isAfter(
-                      status.parked().get(0).first().since())
+              awaitStatus(Condition.RUNNING)
+                      .parked()
+                      .get(0)
+                      .first()
+                      .since()
+                      .isAfter(status.parked().get(0).first().since())
                   ? true
                   : null);
       limit(100_000);

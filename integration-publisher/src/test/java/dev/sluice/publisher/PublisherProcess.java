@@ -62,8 +62,7 @@ final class PublisherProcess implements AutoCloseable {
   private PublisherProcess(Process process) {
     this.process = process;
     this.output =
-        new BufferedReader(
-            new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
+        new BufferedReader(new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
   }
 
   static PublisherProcess start(
@@ -210,7 +209,8 @@ final class PublisherProcess implements AutoCloseable {
     }
   }
 
-  private record SlowPublisher(MessagePublisher publisher, boolean torn) implements MessagePublisher {
+  private record SlowPublisher(MessagePublisher publisher, boolean torn)
+      implements MessagePublisher {
     @Override
     public Lane open(String relay, int lane) {
       return new SlowLane(publisher.open(relay, lane), torn);

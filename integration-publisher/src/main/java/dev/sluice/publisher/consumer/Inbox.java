@@ -12,8 +12,8 @@ import java.util.regex.Pattern;
  * arrives again does nothing. Arrivals are repeated by every consumer whose offsets are committed
  * apart from its database, whatever the sender guarantees.
  *
- * <p>Works on PostgreSQL and every database that knows {@code INSERT … ON CONFLICT DO NOTHING}. Safe
- * for use by any number of threads; each call uses the connection that it is given.
+ * <p>Works on PostgreSQL and every database that knows {@code INSERT … ON CONFLICT DO NOTHING}.
+ * Safe for use by any number of threads; each call uses the connection that it is given.
  */
 public final class Inbox {
   private static final Pattern TABLE = Pattern.compile("[A-Za-z_][A-Za-z0-9_.]{0,100}");

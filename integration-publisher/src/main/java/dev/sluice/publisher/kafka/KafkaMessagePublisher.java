@@ -73,7 +73,13 @@ public final class KafkaMessagePublisher implements MessagePublisher {
     consumerConfig.put(ConsumerConfig.ALLOW_AUTO_CREATE_TOPICS_CONFIG, false);
     this.progress = new KafkaProgress(consumerConfig, builder.timeout);
     this.admin = Admin.create(builder.known(AdminClientConfig.configNames()));
-    this.topics = new KafkaTopics(admin, String.valueOf(builder.client.get(CommonClientConfigs.BOOTSTRAP_SERVERS_CONFIG)), language, builder.createTopics, builder.timeout);
+    this.topics =
+        new KafkaTopics(
+            admin,
+            String.valueOf(builder.client.get(CommonClientConfigs.BOOTSTRAP_SERVERS_CONFIG)),
+            language,
+            builder.createTopics,
+            builder.timeout);
   }
 
   /**

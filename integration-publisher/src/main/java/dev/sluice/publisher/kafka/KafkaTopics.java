@@ -42,7 +42,8 @@ final class KafkaTopics {
   private final boolean create;
   private final Duration timeout;
 
-  KafkaTopics(Admin admin, String bootstrap, PublishedLanguage language, boolean create, Duration timeout) {
+  KafkaTopics(
+      Admin admin, String bootstrap, PublishedLanguage language, boolean create, Duration timeout) {
     this.admin = admin;
     this.bootstrap = bootstrap;
     this.language = language;
