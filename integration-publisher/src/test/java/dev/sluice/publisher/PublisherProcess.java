@@ -200,7 +200,8 @@ final class PublisherProcess implements AutoCloseable {
                     storage.leases(),
                     mode == Mode.TRANSACTIONS ? kafka : new SlowPublisher(kafka, mode == Mode.TORN))
                 .lanes(Integer.parseInt(args[6]))
-                .leaseDuration(Duration.ofSeconds(1))
+                // Longer than a new JVM on a busy machine needs to open a lane.
+                .leaseDuration(Duration.ofSeconds(2))
                 .maxBatchMessages(50)
                 .start()) {
       while (System.in.read() >= 0) {
