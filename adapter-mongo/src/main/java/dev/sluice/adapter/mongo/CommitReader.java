@@ -1,5 +1,6 @@
 package dev.sluice.adapter.mongo;
 
+import com.mongodb.client.MongoCursor;
 import com.mongodb.client.model.Filters;
 import com.mongodb.client.model.Projections;
 import java.util.ArrayList;
@@ -32,26 +33,37 @@ final class CommitReader {
 
   Page read(Bson filter, Bson sort, int wanted, Bson projection) {
     int limit = Math.max(1, wanted / perCommit + (wanted % perCommit == 0 ? 0 : 1));
-    List<Commit> commits =
-        database.call(
-            () ->
-                database
-                    .commits()
-                    .find(filter)
-                    .sort(sort)
-                    .projection(projection)
-                    .limit(limit)
-                    .batchSize(limit)
-                    .into(new ArrayList<>()));
-    int events = 0;
-    for (Commit commit : commits) {
-      events += Math.max(commit.events().size(), commit.messages().size());
-      counter.saw(commit.number());
-    }
-    if (events > 0) {
-      perCommit = Math.max(1, events / commits.size());
-    }
-    return new Page(commits, commits.size() < limit);
+    return database.call(
+        () -> {
+          List<Commit> commits = new ArrayList<>();
+          int events = 0;
+          try (MongoCursor<Commit> cursor =
+              database
+                  .commits()
+                  .find(filter)
+                  .sort(sort)
+                  .projection(projection)
+                  .limit(limit)
+                  .batchSize(limit)
+                  .cursor()) {
+            // Where commits are larger than guessed, what is left of them is not fetched.
+            while (events < wanted && cursor.hasNext()) {
+              Commit commit = cursor.next();
+              commits.add(commit);
+              events += Math.max(commit.events().size(), commit.messages().size());
+              counter.saw(commit.number());
+            }
+          }
+          if (events > 0) {
+            learn(events / commits.size());
+          }
+          return new Page(commits, events < wanted && commits.size() < limit);
+        });
+  }
+
+  /** How many events a commit holds that was just written or read. */
+  void learn(int events) {
+    perCommit = Math.max(1, (perCommit + 3 * events + 2) / 4);
   }
 
   record Page(List<Commit> commits, boolean ends) {}

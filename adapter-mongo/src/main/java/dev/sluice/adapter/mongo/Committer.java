@@ -6,6 +6,7 @@ import com.mongodb.bulk.BulkWriteError;
 import com.mongodb.client.MongoCollection;
 import com.mongodb.client.model.InsertManyOptions;
 import dev.sluice.core.StoreRefusedException;
+import dev.sluice.core.StoreUnavailableException;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -126,14 +127,20 @@ final class Committer implements AutoCloseable {
 
   private void commit(List<Waiting> batch) {
     long first = counter.draw(batch.size());
-    betweenDrawAndInsert.run();
-    List<RawBsonDocument> documents = new ArrayList<>(batch.size());
-    for (int i = 0; i < batch.size(); i++) {
-      documents.add(batch.get(i).commit().at(first + i, batch.get(i).version()));
-    }
     Map<Integer, Outcome> refused = new TreeMap<>();
-    for (BulkWriteError error : insert(documents)) {
-      refused.put(error.getIndex(), refusal(error));
+    try {
+      betweenDrawAndInsert.run();
+      for (BulkWriteError error : insert(batch, first)) {
+        refused.put(error.getIndex(), refusal(error));
+      }
+    } catch (StoreUnavailableException e) {
+      // Whatever comes of the insert, a reader settles it: asking the server once more now would
+      // only keep the callers waiting.
+      throw e;
+    } catch (RuntimeException e) {
+      for (int i = 0; i < batch.size(); i++) {
+        refused.put(i, new Outcome.Failed(e));
+      }
     }
     for (int i = 0; i < batch.size(); i++) {
       if (!refused.containsKey(i)) {
@@ -161,7 +168,11 @@ final class Committer implements AutoCloseable {
                     + error.getMessage()));
   }
 
-  private List<BulkWriteError> insert(List<RawBsonDocument> documents) {
+  private List<BulkWriteError> insert(List<Waiting> batch, long first) {
+    List<RawBsonDocument> documents = new ArrayList<>(batch.size());
+    for (int i = 0; i < batch.size(); i++) {
+      documents.add(batch.get(i).commit().at(first + i, batch.get(i).version()));
+    }
     MongoCollection<RawBsonDocument> commits = database.encodedCommits();
     return database.call(
         () -> {

@@ -42,17 +42,14 @@ final class Counter {
       long first =
           database.call(
               () -> {
-                Document drawn =
+                Document before =
                     meta.findOneAndUpdate(
                         Filters.eq(Fields.ID, Fields.META_COUNTER),
                         Updates.inc(Fields.VALUE, (long) count),
                         new FindOneAndUpdateOptions()
                             .upsert(true)
-                            .returnDocument(ReturnDocument.AFTER));
-                if (drawn == null) {
-                  throw new IllegalStateException("the server drew no number");
-                }
-                return drawn.getLong(Fields.VALUE) - count + 1;
+                            .returnDocument(ReturnDocument.BEFORE));
+                return before == null ? 1 : before.getLong(Fields.VALUE) + 1;
               });
       if (first > mustBeAbove) {
         return first;

@@ -91,6 +91,7 @@ final class MongoEventStore implements EventStore {
       switch (committer.commit(commit, tail + 1)) {
         case Committer.Outcome.Stored(long number) -> {
           hints.appended();
+          reader.learn(commit.count());
           long last = tail + commit.count();
           tails.remember(append.stream(), last);
           return new AppendResult(tail + 1, last, Positions.of(number, commit.count() - 1));

@@ -72,7 +72,9 @@ public final class MongoStorage implements Storage {
     snapshots = new MongoSnapshotStore(database);
     leases = new MongoLeaseStore(database);
     globalLog = new MongoGlobalLog(database, reader, frontier, hints);
-    outbox = new MongoOutbox(database, reader, frontier, checkpoints, hints);
+    outbox =
+        new MongoOutbox(
+            database, new CommitReader(database, counter), frontier, checkpoints, hints);
     committer = new Committer(database, counter, frontier, builder.betweenDrawAndInsert);
     eventStore =
         new MongoEventStore(database, reader, new Tails(database, counter), committer, hints);

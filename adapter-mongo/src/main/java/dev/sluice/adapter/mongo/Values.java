@@ -22,7 +22,10 @@ final class Values {
 
   private Values() {}
 
-  /** Refuses text that BSON would change: half a surrogate pair has no UTF-8 form. */
+  /**
+   * Refuses text that BSON would change, half a surrogate pair has no UTF-8 form, and NUL, at which
+   * some tools for BSON cut.
+   */
   static String text(String what, String text) {
     for (int i = 0; i < text.length(); i++) {
       char c = text.charAt(i);
@@ -30,6 +33,8 @@ final class Values {
           && i + 1 < text.length()
           && Character.isLowSurrogate(text.charAt(i + 1))) {
         i++;
+      } else if (c == 0) {
+        throw new NotStorableException(what + " has a NUL at index " + i + "; leave it out");
       } else if (Character.isSurrogate(c)) {
         throw new NotStorableException(
             what + " has half a surrogate pair at index " + i + ", which is no Unicode text");

@@ -2,6 +2,7 @@ package dev.sluice.adapter.mongo;
 
 import com.mongodb.ConnectionString;
 import com.mongodb.MongoClientSettings;
+import com.mongodb.client.ClientSession;
 import com.mongodb.client.MongoClient;
 import com.mongodb.client.MongoClients;
 import dev.sluice.core.Payload;
@@ -18,6 +19,7 @@ import dev.sluice.core.store.ExpectedVersion;
 import dev.sluice.core.store.LogPage;
 import dev.sluice.core.store.Storage;
 import dev.sluice.testservers.MongoServer;
+import java.lang.reflect.Proxy;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -29,6 +31,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import org.jspecify.annotations.Nullable;
 
 /** What the tests of this module share: one client, events, and commits that are held. */
 final class Mongo {
@@ -109,7 +112,7 @@ final class Mongo {
   static final class Held implements AutoCloseable {
     private final CountDownLatch drawn = new CountDownLatch(1);
     private final CountDownLatch released = new CountDownLatch(1);
-    private volatile boolean dead;
+    private volatile @Nullable Throwable end;
     private final MongoStorage storage;
     private final CompletableFuture<AppendResult> result;
 
@@ -124,10 +127,11 @@ final class Mongo {
                   () -> {
                     drawn.countDown();
                     await(released);
-                    if (dead) {
-                      throw new IllegalStateException("this writer died");
+                    switch (end) {
+                      case RuntimeException orderly -> throw orderly;
+                      case Error sudden -> throw sudden;
+                      case null, default -> beforeInsert.run();
                     }
-                    beforeInsert.run();
                   })
               .build();
       result =
@@ -149,6 +153,21 @@ final class Mongo {
       }
     }
 
+    /** The append fails, and the writer can still tidy up. */
+    void fail() {
+      endWith(new IllegalStateException("this append fails"));
+    }
+
+    private void endWith(Throwable cause) {
+      end = cause;
+      released.countDown();
+      try {
+        result.handle((done, failure) -> done).get(SECONDS, TimeUnit.SECONDS);
+      } catch (InterruptedException | ExecutionException | TimeoutException e) {
+        throw new AssertionError(e);
+      }
+    }
+
     boolean isDone() {
       return result.isDone();
     }
@@ -156,8 +175,7 @@ final class Mongo {
     /** The writer dies: what it holds is never inserted. */
     @Override
     public void close() {
-      dead = true;
-      released.countDown();
+      endWith(new Error("this writer died"));
       storage.close();
     }
   }
@@ -170,6 +188,17 @@ final class Mongo {
     } catch (InterruptedException e) {
       throw new AssertionError(e);
     }
+  }
+
+  /** For where no session may be used; a standalone server has none to give. */
+  static ClientSession noSession() {
+    return (ClientSession)
+        Proxy.newProxyInstance(
+            Mongo.class.getClassLoader(),
+            new Class<?>[] {ClientSession.class},
+            (proxy, method, arguments) -> {
+              throw new AssertionError("a session was used on a standalone server");
+            });
   }
 
   static MongoStorage patient(String database) {

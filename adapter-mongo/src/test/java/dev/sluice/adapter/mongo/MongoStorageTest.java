@@ -283,11 +283,11 @@ class MongoStorageTest {
     try (MongoStorage storage = MongoStorage.create(CLIENT, newDatabase())) {
       append(storage, "1", "before");
       if (!storage.joinsSessions()) {
-        assertThatThrownBy(() -> storage.eventStore(noSession()))
+        assertThatThrownBy(() -> storage.eventStore(Mongo.noSession()))
             .isInstanceOf(UnsupportedOperationException.class)
             .hasMessageContaining("standalone")
             .hasMessageContaining("replica set");
-        assertThatThrownBy(() -> storage.checkpoints(noSession()))
+        assertThatThrownBy(() -> storage.checkpoints(Mongo.noSession()))
             .isInstanceOf(UnsupportedOperationException.class);
         assertThat(storage.hearsOtherProcesses()).isFalse();
         return;
@@ -312,16 +312,6 @@ class MongoStorageTest {
         assertThat(log(storage)).containsExactly("before", "inside", "after");
       }
     }
-  }
-
-  private static ClientSession noSession() {
-    return (ClientSession)
-        java.lang.reflect.Proxy.newProxyInstance(
-            MongoStorageTest.class.getClassLoader(),
-            new Class<?>[] {ClientSession.class},
-            (proxy, method, arguments) -> {
-              throw new AssertionError("a session was used on a standalone server");
-            });
   }
 
   static void await(java.util.function.BooleanSupplier condition) {
