@@ -16,16 +16,20 @@ import dev.sluice.core.store.LogPage;
 import dev.sluice.core.store.Storage;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.extension.ExtendWith;
 
 /** What all suites for storages share: a fixture for each test, and short words for long calls. */
-@ExtendWith(ConformanceReport.class)
+@ExtendWith({PromiseBroken.class, ConformanceReport.class})
 abstract class Contract {
 
   StorageFixture fixture;
   Storage storage;
+  String adapter = "";
+  String store = "";
+  Set<Capability> capabilities = Set.of();
   private final List<Storage> opened = new ArrayList<>();
 
   /** A new fixture with empty data. Called once for each test, which closes it. */
@@ -34,7 +38,10 @@ abstract class Contract {
   @BeforeEach
   void openFixture() {
     fixture = createFixture();
+    adapter = fixture.adapter();
+    capabilities = Set.copyOf(fixture.capabilities());
     storage = open();
+    store = storage.describe();
   }
 
   @AfterEach
@@ -57,7 +64,7 @@ abstract class Contract {
   }
 
   final boolean can(Capability capability) {
-    return fixture.capabilities().contains(capability);
+    return capabilities.contains(capability);
   }
 
   final AppendResult append(StreamId stream, NewEvent... events) {

@@ -46,8 +46,10 @@ import java.util.TreeSet;
 import java.util.UUID;
 import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.IntFunction;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
 /** Appending to streams and reading one back: S1 to S9. */
@@ -931,7 +933,7 @@ public abstract class EventStoreContract extends Contract {
     return conflict;
   }
 
-  private void assertDuplicate(Append append, @org.jspecify.annotations.Nullable UUID id) {
+  private void assertDuplicate(Append append, @Nullable UUID id) {
     List<RecordedEvent> before = some(readLog());
     DuplicateEventException duplicate =
         assertThrows(
@@ -974,7 +976,7 @@ public abstract class EventStoreContract extends Contract {
   }
 
   private static List<Outcome<AppendResult>> race(
-      List<Storage> storages, java.util.function.IntFunction<Append> append) {
+      List<Storage> storages, IntFunction<Append> append) {
     return Race.of(
         RUNNERS,
         i -> {

@@ -15,9 +15,11 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.sluice.core.Payload;
 import dev.sluice.core.Position;
 import dev.sluice.core.Registration;
 import dev.sluice.core.StoreRefusedException;
+import dev.sluice.core.coordination.Checkpoint;
 import dev.sluice.core.event.NewEvent;
 import dev.sluice.core.event.RecordedEvent;
 import dev.sluice.core.event.StreamId;
@@ -31,6 +33,7 @@ import dev.sluice.core.store.GlobalLog;
 import dev.sluice.core.store.LogPage;
 import dev.sluice.core.store.Storage;
 import dev.sluice.core.store.VersionConflictException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashMap;
@@ -45,10 +48,14 @@ import java.util.UUID;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
 
 /** Reading all events in one order: G1 to G7. */
 public abstract class GlobalLogContract extends Contract {
+
+  /** No time-out may be involved; this would show one of up to two seconds. */
+  private static final Duration HELD_FOR = Duration.ofSeconds(2);
 
   // G1: one total order
 
@@ -61,6 +68,28 @@ public abstract class GlobalLogContract extends Contract {
     List<RecordedEvent> log = readLog();
     assertEquals(List.of("a/0", "a/1", "b", "c", "d"), texts(log), "G1: in order of appends");
     assertOneOrder(log);
+  }
+
+  @Test
+  void G1_the_time_of_an_event_orders_nothing() {
+    for (int hours : List.of(5, 1, 9, 3)) {
+      NewEvent event = event("at " + hours);
+      append(
+          StreamId.of("clock", "" + hours),
+          new NewEvent(
+              event.id(),
+              event.type(),
+              Given.TIME.plus(Duration.ofHours(hours)),
+              event.data(),
+              event.metadata(),
+              List.of(Given.message("k", "at " + hours))));
+    }
+    assertEquals(
+        List.of("at 5", "at 1", "at 9", "at 3"), texts(readLog()), "G1: in the order of appends");
+    assertEquals(
+        List.of("at 5", "at 1", "at 9", "at 3"),
+        Given.messageTexts(readOutbox()),
+        "O2: in the order of appends");
   }
 
   @Test
@@ -237,6 +266,23 @@ public abstract class GlobalLogContract extends Contract {
     beside.result();
     cursor.readOn();
     cursor.assertSawTheLog(4);
+  }
+
+  @Test
+  void G2_an_append_that_ends_after_seconds_is_not_missed_either() {
+    append(STREAM, event("before"));
+    HeldAppend held = fixture.hold(any(OTHER, event("very late")));
+    Task<AppendResult> beside = appendBeside(THIRD, event("overtakes"));
+    Cursor cursor = new Cursor();
+    long end = System.nanoTime() + HELD_FOR.toNanos();
+    while (System.nanoTime() - end < 0) {
+      cursor.readOn();
+      LockSupport.parkNanos(10_000_000);
+    }
+    held.commit();
+    beside.result();
+    cursor.readOn();
+    cursor.assertSawTheLog(3);
   }
 
   @Test
@@ -662,9 +708,7 @@ public abstract class GlobalLogContract extends Contract {
       assertTransactionsRefused();
       return;
     }
-    var checkpoint =
-        dev.sluice.core.coordination.Checkpoint.first(
-            "view", Position.START, dev.sluice.core.Payload.EMPTY, 0);
+    Checkpoint checkpoint = Checkpoint.first("view", Position.START, Payload.EMPTY, 0);
     for (boolean commits : List.of(false, true)) {
       try (CallerTransaction transaction = fixture.beginTransaction()) {
         transaction.writeSomethingElse();

@@ -23,6 +23,7 @@ import dev.sluice.core.event.DomainEvent;
 import dev.sluice.core.event.EventIds;
 import dev.sluice.core.event.Metadata;
 import dev.sluice.core.event.NewEvent;
+import dev.sluice.core.event.StreamId;
 import dev.sluice.core.outbox.IntegrationEvent;
 import dev.sluice.core.outbox.IntegrationMessage;
 import dev.sluice.core.outbox.Outbox;
@@ -273,7 +274,7 @@ public abstract class OutboxContract extends Contract {
                       if (i == 0 && n % 4 == 0) {
                         fixture.hold(any(OTHER, sending("never"))).rollBack();
                       }
-                      append(dev.sluice.core.event.StreamId.of("w", "" + i), sending(i + "-" + n));
+                      append(StreamId.of("w", "" + i), sending(i + "-" + n));
                     }
                     return i;
                   });

@@ -36,6 +36,30 @@ public abstract class StorageContract {
   }
 
   @Nested
+  class CheckpointSuite extends CheckpointContract {
+    @Override
+    protected StorageFixture createFixture() {
+      return StorageContract.this.createFixture();
+    }
+  }
+
+  @Nested
+  class SnapshotSuite extends SnapshotContract {
+    @Override
+    protected StorageFixture createFixture() {
+      return StorageContract.this.createFixture();
+    }
+  }
+
+  @Nested
+  class LeaseSuite extends LeaseContract {
+    @Override
+    protected StorageFixture createFixture() {
+      return StorageContract.this.createFixture();
+    }
+  }
+
+  @Nested
   class SubscriptionSuite extends SubscriptionContract {
     @Override
     protected StorageFixture createFixture() {

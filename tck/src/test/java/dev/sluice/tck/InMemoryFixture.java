@@ -4,12 +4,21 @@ import dev.sluice.adapter.inmemory.InMemoryStorage;
 import dev.sluice.core.store.Append;
 import dev.sluice.core.store.AppendResult;
 import dev.sluice.core.store.Storage;
+import java.util.EnumSet;
 import java.util.Set;
 
 /** The in-memory adapter, as the suites see it. */
-final class InMemoryFixture implements StorageFixture {
+public class InMemoryFixture implements StorageFixture {
 
-  private final InMemoryStorage origin = InMemoryStorage.create();
+  private final InMemoryStorage origin;
+
+  public InMemoryFixture() {
+    this(InMemoryStorage.create());
+  }
+
+  protected InMemoryFixture(InMemoryStorage origin) {
+    this.origin = origin;
+  }
 
   @Override
   public String adapter() {
@@ -18,7 +27,7 @@ final class InMemoryFixture implements StorageFixture {
 
   @Override
   public Set<Capability> capabilities() {
-    return Set.of(Capability.PARALLEL_APPENDS, Capability.ANY_CHARS, Capability.LARGE_APPENDS);
+    return EnumSet.complementOf(EnumSet.of(Capability.CALLER_TRANSACTIONS));
   }
 
   @Override

@@ -67,7 +67,7 @@ class CommitLog {
   final NavigableMap<Long, Open> open = new TreeMap<>();
 
   private final Clock clock;
-  private long lastNumber;
+  long lastNumber;
   private long lastPruned;
 
   CommitLog(Clock clock) {
@@ -118,7 +118,7 @@ class CommitLog {
         append.ids().stream().map(stored::get).filter(Objects::nonNull).toList());
   }
 
-  private long checkedTail(Append append) {
+  long checkedTail(Append append) {
     long tail = stream(append.stream()).size();
     if (!append.expected().isMetBy(tail)) {
       throw append.conflict(tail);

@@ -1,0 +1,65 @@
+package dev.sluice.examples.sqlite;
+
+import dev.sluice.core.store.Append;
+import dev.sluice.core.store.AppendResult;
+import dev.sluice.core.store.Storage;
+import dev.sluice.tck.Capability;
+import dev.sluice.tck.HeldAppend;
+import dev.sluice.tck.StorageFixture;
+import java.nio.file.Path;
+import java.util.Set;
+
+/** One SQLite file, as the suites see it. */
+final class SqliteFixture implements StorageFixture {
+
+  private final Path file;
+
+  SqliteFixture(Path file) {
+    this.file = file;
+    SqliteStorage.open(file).close();
+  }
+
+  @Override
+  public String adapter() {
+    return "sluice-example-custom-adapter";
+  }
+
+  @Override
+  public Set<Capability> capabilities() {
+    return Set.of(Capability.LARGE_APPENDS);
+  }
+
+  @Override
+  public Storage open() {
+    return SqliteStorage.open(file);
+  }
+
+  @Override
+  public HeldAppend hold(Append append) {
+    Database connection = new Database(file);
+    connection.begin();
+    AppendResult result = connection.read(() -> SqliteStorage.append(connection, append));
+    return new HeldAppend() {
+      @Override
+      public AppendResult commit() {
+        connection.commit();
+        connection.close();
+        return result;
+      }
+
+      @Override
+      public void rollBack() {
+        connection.rollBack();
+        connection.close();
+      }
+
+      @Override
+      public void kill() {
+        connection.close();
+      }
+    };
+  }
+
+  @Override
+  public void close() {}
+}

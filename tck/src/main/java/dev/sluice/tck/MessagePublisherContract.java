@@ -1,0 +1,199 @@
+package dev.sluice.tck;
+
+import static dev.sluice.tck.Given.message;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.sluice.core.Position;
+import dev.sluice.core.outbox.IntegrationMessage;
+import dev.sluice.core.outbox.LaneFencedException;
+import dev.sluice.core.outbox.MessagePublisher;
+import dev.sluice.core.outbox.MessageRefusedException;
+import dev.sluice.core.outbox.OutboxMessage;
+import dev.sluice.core.outbox.Progress;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.UUID;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+
+/** What a broker owes the relay: K2, K3, K5 and K6, for a publisher with all guarantees. */
+@ExtendWith({PromiseBroken.class, ConformanceReport.class})
+public abstract class MessagePublisherContract {
+
+  private static final String RELAY = "tck";
+
+  private PublisherFixture fixture;
+  private MessagePublisher publisher;
+  private final List<MessagePublisher> opened = new ArrayList<>();
+
+  /** A new fixture without messages. Called once for each test, which closes it. */
+  protected abstract PublisherFixture createFixture();
+
+  @BeforeEach
+  void openFixture() {
+    fixture = createFixture();
+    publisher = open();
+  }
+
+  @AfterEach
+  void closeFixture() {
+    opened.forEach(MessagePublisher::close);
+    fixture.close();
+  }
+
+  private MessagePublisher open() {
+    MessagePublisher next = fixture.open();
+    opened.add(next);
+    return next;
+  }
+
+  /** For the report. */
+  final String adapter() {
+    return fixture.adapter();
+  }
+
+  @Test
+  void K2_messages_of_a_key_are_read_in_the_order_in_which_they_were_published() {
+    List<OutboxMessage> all = new ArrayList<>();
+    try (MessagePublisher.Lane lane = publisher.open(RELAY, 0)) {
+      for (int batch = 0; batch < 3; batch++) {
+        List<OutboxMessage> messages = new ArrayList<>();
+        for (int i = 0; i < 10; i++) {
+          messages.add(at(1 + all.size() + i, message("key-" + i % 3, "m" + batch + "/" + i)));
+        }
+        all.addAll(messages);
+        lane.publish(messages, progress(all.size()));
+      }
+    }
+    List<IntegrationMessage> consumed = fixture.consume(30);
+    assertEquals(30, consumed.size(), "K3: each message once");
+    for (String key : List.of("key-0", "key-1", "key-2")) {
+      assertEquals(
+          ids(all.stream().map(OutboxMessage::message).toList(), key),
+          ids(consumed, key),
+          () -> "K2: the order of " + key);
+    }
+  }
+
+  @Test
+  void K3_a_message_comes_out_as_it_went_in() {
+    IntegrationMessage message = message("schlüssel", "{\"text\": \"Grüezi 日本 😀\"}");
+    try (MessagePublisher.Lane lane = publisher.open(RELAY, 0)) {
+      lane.publish(List.of(at(1, message)), progress(1));
+    }
+    IntegrationMessage consumed = fixture.consume(1).getFirst();
+    assertEquals(message.id(), consumed.id(), "K3: the id");
+    assertEquals(message.type(), consumed.type(), "K3: the type");
+    assertEquals(message.key(), consumed.key(), "K3: the key");
+    assertEquals(message.subject(), consumed.subject(), "K3: the subject");
+    assertEquals(message.time(), consumed.time(), "K3: the time");
+    assertEquals(message.data(), consumed.data(), "K3: the data, byte by byte");
+  }
+
+  @Test
+  void K3_the_progress_is_there_when_a_lane_is_opened_anew() {
+    try (MessagePublisher.Lane lane = publisher.open(RELAY, 0)) {
+      assertEquals(Optional.empty(), lane.progress(), "K3: a lane that nobody has used");
+      lane.publish(List.of(at(7, message("k", "one"))), new Progress(new Position(7), "state 1"));
+      lane.publish(List.of(), new Progress(new Position(9), "state 2"));
+    }
+    try (MessagePublisher.Lane lane = open().open(RELAY, 0)) {
+      assertEquals(
+          Optional.of(new Progress(new Position(9), "state 2")),
+          lane.progress(),
+          "K3: the last progress, also one without messages");
+    }
+    assertEquals(1, fixture.consume(1).size(), "K3: the message once");
+  }
+
+  @Test
+  void K3_lanes_and_relays_have_a_progress_of_their_own() {
+    try (MessagePublisher.Lane first = publisher.open(RELAY, 0);
+        MessagePublisher.Lane second = publisher.open(RELAY, 1)) {
+      first.publish(List.of(at(3, message("a", "one"))), progress(3));
+      second.publish(List.of(at(5, message("b", "two"))), progress(5));
+    }
+    MessagePublisher other = open();
+    try (MessagePublisher.Lane first = other.open(RELAY, 0);
+        MessagePublisher.Lane second = other.open(RELAY, 1);
+        MessagePublisher.Lane unused = other.open(RELAY + "-2", 0)) {
+      assertEquals(Optional.of(progress(3)), first.progress(), "K3: lane 0");
+      assertEquals(Optional.of(progress(5)), second.progress(), "K3: lane 1");
+      assertEquals(Optional.empty(), unused.progress(), "K3: another relay's lane 0");
+    }
+    assertEquals(2, fixture.consume(2).size(), "K3: both messages");
+  }
+
+  @Test
+  void K6_an_owner_that_was_replaced_publishes_nothing_more() {
+    MessagePublisher.Lane stale = publisher.open(RELAY, 0);
+    stale.publish(List.of(at(1, message("k", "by the first"))), progress(1));
+    try (MessagePublisher.Lane owner = open().open(RELAY, 0)) {
+      assertEquals(Optional.of(progress(1)), owner.progress(), "K3: where the first one ended");
+      assertThrows(
+          LaneFencedException.class,
+          () -> stale.publish(List.of(at(2, message("k", "by the stale"))), progress(2)),
+          "K6: an owner that was replaced");
+      owner.publish(List.of(at(2, message("k", "by the second"))), progress(2));
+    } finally {
+      stale.close();
+    }
+    try (MessagePublisher.Lane again = open().open(RELAY, 0)) {
+      assertEquals(Optional.of(progress(2)), again.progress(), "K6: the owner's progress");
+      again.publish(List.of(at(3, message("k", "by the third"))), progress(3));
+    }
+    assertEquals(
+        List.of("by the first", "by the second", "by the third"),
+        fixture.consume(3).stream().map(m -> m.data().toUtf8()).toList(),
+        "K6: nothing of the stale owner");
+  }
+
+  @Test
+  void K5_a_message_that_is_refused_takes_nothing_of_its_batch_with_it() {
+    Optional<IntegrationMessage> refused = fixture.refusedMessage();
+    try (MessagePublisher.Lane lane = publisher.open(RELAY, 0)) {
+      lane.publish(List.of(at(1, message("k", "before"))), progress(1));
+      if (refused.isPresent()) {
+        MessageRefusedException exception =
+            assertThrows(
+                MessageRefusedException.class,
+                () ->
+                    lane.publish(
+                        List.of(
+                            at(2, message("k", "beside 1")),
+                            at(3, refused.get()),
+                            at(4, message("k", "beside 2"))),
+                        progress(4)),
+                "K5: a message that the broker refuses for good");
+        assertEquals(refused.get(), exception.refused().message(), "K5: which one");
+      }
+      lane.publish(List.of(at(5, message("k", "after"))), progress(5));
+    }
+    List<String> texts = fixture.consume(2).stream().map(m -> m.data().toUtf8()).toList();
+    assertEquals(List.of("before", "after"), texts, "K5: nothing of the refused batch");
+    try (MessagePublisher.Lane again = open().open(RELAY, 0)) {
+      assertTrue(again.progress().isPresent(), "K5: the lane went on");
+      assertEquals(progress(5), again.progress().get(), "K5: the progress is that of what is read");
+    }
+  }
+
+  private static OutboxMessage at(long position, IntegrationMessage message) {
+    return new OutboxMessage(new Position(position), message);
+  }
+
+  private static Progress progress(long position) {
+    return new Progress(new Position(position), "");
+  }
+
+  private static List<UUID> ids(List<IntegrationMessage> messages, String key) {
+    return messages.stream()
+        .filter(message -> message.key().equals(key))
+        .map(IntegrationMessage::id)
+        .toList();
+  }
+}

@@ -1,0 +1,22 @@
+package dev.sluice.tck;
+
+import org.junit.jupiter.api.extension.ExtensionContext;
+import org.junit.jupiter.api.extension.TestExecutionExceptionHandler;
+
+/** Says which promise is broken where a store threw something that no test expects. */
+final class PromiseBroken implements TestExecutionExceptionHandler {
+
+  @Override
+  public void handleTestExecutionException(ExtensionContext context, Throwable thrown)
+      throws Throwable {
+    if (thrown instanceof AssertionError) {
+      throw thrown;
+    }
+    String name = context.getRequiredTestMethod().getName();
+    throw new AssertionError(
+        name.replaceFirst("_", ": ").replace('_', ' ')
+            + "; expected was no exception, seen was "
+            + thrown,
+        thrown);
+  }
+}
