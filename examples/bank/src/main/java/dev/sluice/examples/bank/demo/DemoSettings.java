@@ -16,7 +16,9 @@ record DemoSettings(Store store, Optional<String> postgresUri, Optional<String> 
 
   enum Store {
     INMEMORY,
-    POSTGRES
+    POSTGRES,
+    MONGO,
+    SQLITE
   }
 
   /** Reads {@code -Dstore}, {@code -Dpostgres.uri} and {@code -Dkafka.bootstrap}. */

@@ -1,19 +1,27 @@
 package dev.sluice.examples.bank.demo;
 
+import com.mongodb.client.MongoClient;
+import com.mongodb.client.MongoClients;
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
 import dev.sluice.adapter.inmemory.InMemoryStorage;
 import dev.sluice.adapter.jdbc.JdbcStorage;
+import dev.sluice.adapter.mongo.MongoStorage;
 import dev.sluice.core.outbox.BrokerUnavailableException;
 import dev.sluice.core.store.Storage;
 import dev.sluice.examples.bank.demo.DemoSettings.Store;
 import dev.sluice.examples.bank.published.BankLanguage;
+import dev.sluice.examples.sqlite.SqliteStorage;
 import dev.sluice.publisher.kafka.KafkaMessagePublisher;
 import dev.sluice.publisher.kafka.PublishedLanguage;
 import dev.sluice.testservers.KafkaServer;
+import dev.sluice.testservers.MongoServer;
 import dev.sluice.testservers.PostgresDatabase;
 import dev.sluice.testservers.PostgresServer;
+import java.io.IOException;
 import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.SQLException;
@@ -63,6 +71,8 @@ final class Servers implements AutoCloseable {
                 switch (settings.store()) {
                   case INMEMORY -> inMemory();
                   case POSTGRES -> postgres(settings);
+                  case MONGO -> mongo();
+                  case SQLITE -> sqlite();
                 });
     try {
       Servers servers = new Servers(kafka.join(), store.join(), relayName(settings));
@@ -88,6 +98,25 @@ final class Servers implements AutoCloseable {
       HikariDataSource pool = new HikariDataSource(config.get());
       return new Service(JdbcStorage.create(pool), pool);
     };
+  }
+
+  private static Supplier<Service> mongo() {
+    MongoServer server = MongoServer.shared();
+    String database = server.newDatabaseName();
+    return () -> {
+      MongoClient client = MongoClients.create(server.uri());
+      return new Service(MongoStorage.create(client, database), client);
+    };
+  }
+
+  private static Supplier<Service> sqlite() {
+    Path file;
+    try {
+      file = Files.createTempDirectory("sluice-bank").resolve("bank.db");
+    } catch (IOException e) {
+      throw new DemoException("No temporary folder for the SQLite file: " + e.getMessage(), e);
+    }
+    return () -> new Service(SqliteStorage.open(file), () -> {});
   }
 
   private static Supplier<HikariConfig> embedded() {

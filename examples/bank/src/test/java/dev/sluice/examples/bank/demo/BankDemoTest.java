@@ -11,13 +11,16 @@ import java.io.PrintStream;
 import java.util.Properties;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 @Timeout(180)
 class BankDemoTest {
 
-  @Test
-  void tells_its_story_in_memory() {
-    assertIsTheStory(run(settings("store", "inmemory")));
+  @ParameterizedTest
+  @ValueSource(strings = {"inmemory", "mongo", "sqlite"})
+  void tells_its_story_on_each_store(String store) {
+    assertIsTheStory(run(settings("store", store)));
   }
 
   @Test
@@ -32,7 +35,8 @@ class BankDemoTest {
   void an_unknown_store_is_named_with_those_that_there_are() {
     assertThatThrownBy(() -> settings("store", "oracle"))
         .isInstanceOf(DemoException.class)
-        .hasMessage("There is no store 'oracle'. Say -Dstore=inmemory or -Dstore=postgres.");
+        .hasMessage("There is no store 'oracle'. Say -Dstore=inmemory or -Dstore=postgres or -Dstore=mongo or"
+                + " -Dstore=sqlite.");
   }
 
   @Test
