@@ -23,15 +23,18 @@ public final class HeldAppend {
    */
   public AppendResult commit() {
     end();
-    AppendResult result = data.log.commit(open);
-    data.hintAll();
-    return result;
+    try {
+      return data.log.commit(open);
+    } finally {
+      data.hintAll();
+    }
   }
 
   /** Ends the append without storing anything; also what is left of a writer that died. */
   public void rollBack() {
     end();
     data.log.rollBack(open);
+    data.hintAll();
   }
 
   private void end() {

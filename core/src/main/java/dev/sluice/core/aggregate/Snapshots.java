@@ -3,7 +3,6 @@ package dev.sluice.core.aggregate;
 import dev.sluice.core.Position;
 import dev.sluice.core.SluiceException;
 import dev.sluice.core.event.StreamId;
-import dev.sluice.core.serialization.SerializationException;
 import dev.sluice.core.serialization.Serializer;
 import dev.sluice.core.store.Snapshot;
 import dev.sluice.core.store.SnapshotStore;
@@ -41,7 +40,7 @@ final class Snapshots<S> {
                       serializer.read(snapshot.state(), policy.stateClass()),
                       snapshot.version(),
                       Position.START));
-    } catch (SerializationException e) {
+    } catch (SluiceException e) {
       countUnusable(stream, e.getMessage());
       return Optional.empty();
     }

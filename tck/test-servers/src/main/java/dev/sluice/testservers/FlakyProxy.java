@@ -24,6 +24,7 @@ public final class FlakyProxy implements AutoCloseable {
   private final int port;
   private final Set<Socket> open = ConcurrentHashMap.newKeySet();
   private @Nullable ServerSocket listener;
+  private Thread acceptor;
   private boolean stalled;
   private volatile boolean losesReplies;
 
@@ -33,7 +34,7 @@ public final class FlakyProxy implements AutoCloseable {
     ServerSocket first = listen(port);
     this.port = first.getLocalPort();
     this.listener = first;
-    accept(first);
+    this.acceptor = accept(first);
   }
 
   /** A proxy on a free port of localhost; the target needn't listen yet. */
@@ -57,6 +58,8 @@ public final class FlakyProxy implements AutoCloseable {
     if (listener != null) {
       closeQuietly(listener);
       listener = null;
+      // The port is free only when the thread that waits for a connection has noticed.
+      awaitEnd(acceptor);
     }
     cut();
   }
@@ -83,7 +86,7 @@ public final class FlakyProxy implements AutoCloseable {
     notifyAll();
     if (listener == null) {
       listener = listen(port);
-      accept(listener);
+      acceptor = accept(listener);
     }
   }
 
@@ -111,8 +114,16 @@ public final class FlakyProxy implements AutoCloseable {
     }
   }
 
-  private void accept(ServerSocket socket) {
-    Thread.ofVirtual()
+  private static void awaitEnd(Thread thread) {
+    try {
+      thread.join();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private Thread accept(ServerSocket socket) {
+    return Thread.ofVirtual()
         .start(
             () -> {
               while (!socket.isClosed()) {

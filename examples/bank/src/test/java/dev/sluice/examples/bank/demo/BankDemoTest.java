@@ -35,7 +35,8 @@ class BankDemoTest {
   void an_unknown_store_is_named_with_those_that_there_are() {
     assertThatThrownBy(() -> settings("store", "oracle"))
         .isInstanceOf(DemoException.class)
-        .hasMessage("There is no store 'oracle'. Say -Dstore=inmemory or -Dstore=postgres or -Dstore=mongo or"
+        .hasMessage(
+            "There is no store 'oracle'. Say -Dstore=inmemory or -Dstore=postgres or -Dstore=mongo or"
                 + " -Dstore=sqlite.");
   }
 
