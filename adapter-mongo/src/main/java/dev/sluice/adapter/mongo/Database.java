@@ -36,6 +36,7 @@ final class Database {
   // Unauthorized, AuthenticationFailed, and what hosted servers answer instead.
   private static final Set<Integer> NOT_ALLOWED = Set.of(13, 18, 8000);
   private static final int COMMAND_NOT_FOUND = 59;
+  private static final String OLD_HELLO = "isMaster";
 
   private final MongoClient client;
   private final MongoDatabase database;
@@ -112,22 +113,24 @@ final class Database {
   Instant now() {
     return call(
         () -> {
+          String command = helloCommand;
           try {
-            return hello();
+            return localTime(command);
           } catch (MongoCommandException e) {
-            if (e.getErrorCode() != COMMAND_NOT_FOUND || helloCommand.equals("isMaster")) {
+            // By the command that was sent here: another thread may have found out meanwhile.
+            if (e.getErrorCode() != COMMAND_NOT_FOUND || command.equals(OLD_HELLO)) {
               throw e;
             }
-            helloCommand = "isMaster";
-            return hello();
+            helloCommand = OLD_HELLO;
+            return localTime(OLD_HELLO);
           }
         });
   }
 
-  private Instant hello() {
+  private Instant localTime(String command) {
     return client
         .getDatabase("admin")
-        .runCommand(new Document(helloCommand, 1))
+        .runCommand(new Document(command, 1))
         .getDate("localTime")
         .toInstant();
   }
