@@ -32,7 +32,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
-import java.util.function.Consumer;
 import org.jdbi.v3.core.Handle;
 import org.jdbi.v3.core.Jdbi;
 import org.junit.jupiter.api.AfterEach;
@@ -42,7 +41,6 @@ import org.junit.jupiter.api.Test;
 class JdbcProjectionsTest {
 
   private static final Duration BOUND = Duration.ofSeconds(30);
-  private static final Consumer<RecordedEvent> NOTHING = event -> {};
 
   private PostgresDatabase database;
   private HikariDataSource pool;
@@ -76,7 +74,7 @@ class JdbcProjectionsTest {
       Checkpoint checkpoint = assertViewIsExact();
       assertThat(checkpoint.position()).as("kill %s, at event %s", kill, at).isNotNull();
     }
-    var projection = BalancesView.projection("balances", "balances", NOTHING);
+    var projection = BalancesView.projection("balances", "balances", event -> {});
     try (Subscriptions here = quick()) {
       here.start(
           projection
@@ -104,7 +102,7 @@ class JdbcProjectionsTest {
         .append(account(3), ExpectedVersion.any(), BalancesView.deposits(5_000_000, 1));
     AppendResult last =
         storage.eventStore().append(account(4), ExpectedVersion.any(), BalancesView.deposits(1, 1));
-    var projection = BalancesView.projection("balances", "balances", NOTHING);
+    var projection = BalancesView.projection("balances", "balances", event -> {});
     try (Subscriptions here = quick()) {
       here.start(
           projection
@@ -137,7 +135,7 @@ class JdbcProjectionsTest {
     jdbi.useHandle(handle -> BalancesView.create(handle, "balances_v2"));
     ProjectionVersions versions = new ProjectionVersions(storage);
     versions.switchTo("balances", "balances");
-    var second = BalancesView.projection("balances:v2", "balances_v2", NOTHING);
+    var second = BalancesView.projection("balances:v2", "balances_v2", event -> {});
     try (Subscriptions here = quick()) {
       Rebuild rebuild =
           versions.rebuild(

@@ -1,0 +1,460 @@
+package dev.sluice.adapter.inmemory;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.sluice.core.EventType;
+import dev.sluice.core.EventTypes;
+import dev.sluice.core.Payload;
+import dev.sluice.core.Position;
+import dev.sluice.core.StoreUnavailableException;
+import dev.sluice.core.aggregate.AggregateDecider;
+import dev.sluice.core.aggregate.AggregateRoot;
+import dev.sluice.core.aggregate.CommandHandler;
+import dev.sluice.core.aggregate.CommandOptions;
+import dev.sluice.core.aggregate.CommandResult;
+import dev.sluice.core.aggregate.Decider;
+import dev.sluice.core.aggregate.RetryPolicy;
+import dev.sluice.core.aggregate.SnapshotPolicy;
+import dev.sluice.core.aggregate.TooManyConflictsException;
+import dev.sluice.core.event.DomainEvent;
+import dev.sluice.core.event.EventIds;
+import dev.sluice.core.event.Metadata;
+import dev.sluice.core.event.RecordedEvent;
+import dev.sluice.core.event.StreamId;
+import dev.sluice.core.outbox.IntegrationEvent;
+import dev.sluice.core.serialization.EventCodec;
+import dev.sluice.core.serialization.jackson.JacksonSerializer;
+import dev.sluice.core.store.DuplicateEventException;
+import dev.sluice.core.store.Snapshot;
+import dev.sluice.core.store.StreamRange;
+import dev.sluice.core.store.VersionConflictException;
+import dev.sluice.core.translation.Translation;
+import dev.sluice.core.translation.Translator;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.UUID;
+import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** The command loop of the core, on a store whose commits a test can order. */
+@Timeout(60)
+class CommandHandlerTest {
+
+  @EventType("moved")
+  record Moved(long amount) implements DomainEvent {}
+
+  @EventType("other")
+  record Other() implements DomainEvent {}
+
+  record Balance(long amount) {}
+
+  /** Refuses to go below zero; 0 changes nothing. Runs what a test gives it before it decides. */
+  private static final class Account implements Decider<Long, Balance, Moved> {
+
+    private final List<Long> evolved = new ArrayList<>();
+    private final List<Runnable> interruptions = new ArrayList<>();
+
+    @Override
+    public Balance initial() {
+      return new Balance(0);
+    }
+
+    @Override
+    public synchronized Balance evolve(Balance state, Moved event) {
+      evolved.add(event.amount());
+      return new Balance(state.amount() + event.amount());
+    }
+
+    @Override
+    public List<Moved> decide(Long amount, Balance state) {
+      if (!interruptions.isEmpty()) {
+        interruptions.removeFirst().run();
+      }
+      if (state.amount() + amount < 0) {
+        throw new IllegalStateException("there are only " + state.amount());
+      }
+      return amount == 0 ? List.of() : List.of(new Moved(amount));
+    }
+  }
+
+  private static final StreamId STREAM = StreamId.of("account", "42");
+  private static final RetryPolicy AT_ONCE = new RetryPolicy(5, Duration.ZERO, Duration.ZERO);
+
+  private final InMemoryStorage storage = InMemoryStorage.create();
+  private final EventCodec codec =
+      EventCodec.of(
+          EventTypes.<DomainEvent>builder().addAll(Moved.class).addAll(Other.class).build(),
+          JacksonSerializer.create());
+  private final Account account = new Account();
+  private final CommandHandler<Long, Balance, Moved> handler = builder(account).build();
+  private final CommandHandler<Long, Balance, Moved> somebodyElse = builder(new Account()).build();
+
+  @AfterEach
+  void close() {
+    storage.close();
+  }
+
+  @Test
+  void a_command_leads_to_stored_events_and_a_new_state() {
+    CommandResult<Balance, Moved> first = handler.handle("42", 10L);
+    CommandResult<Balance, Moved> second = handler.handle("42", -4L);
+    assertThat(first.state()).isEqualTo(new Balance(10));
+    assertThat(second.state()).isEqualTo(new Balance(6));
+    assertThat(second.version()).isEqualTo(2);
+    assertThat(second.events()).containsExactly(new Moved(-4));
+    assertThat(second.conflicts()).isZero();
+    assertThat(handler.load("42").state()).isEqualTo(new Balance(6));
+    assertThat(handler.load("42").position()).isEqualTo(second.position());
+  }
+
+  @Test
+  void an_aggregate_without_events_is_at_version_0_in_its_initial_state() {
+    assertThat(handler.load("nobody").version()).isZero();
+    assertThat(handler.load("nobody").state()).isEqualTo(new Balance(0));
+    assertThat(handler.load("nobody").position()).isEqualTo(Position.START);
+  }
+
+  @Test
+  void a_command_that_changes_nothing_stores_nothing() {
+    handler.handle("42", 10L);
+    CommandResult<Balance, Moved> result = handler.handle("42", 0L);
+    assertThat(result.events()).isEmpty();
+    assertThat(result.version()).isEqualTo(1);
+    assertThat(stored()).hasSize(1);
+  }
+
+  @Test
+  void a_conflict_is_decided_again_on_the_new_state_and_reads_the_tail_only() {
+    handler.handle("42", 10L);
+    account.interruptions.add(() -> somebodyElse.handle("42", 5L));
+    account.evolved.clear();
+
+    CommandResult<Balance, Moved> result = handler.handle("42", -8L);
+
+    assertThat(result.conflicts()).isEqualTo(1);
+    assertThat(result.state()).isEqualTo(new Balance(7));
+    assertThat(result.version()).isEqualTo(3);
+    assertThat(account.evolved)
+        .describedAs("the first event once, then the one that came between, then its own")
+        .containsExactly(10L, 5L, -8L);
+  }
+
+  @Test
+  void a_refusal_of_the_business_is_not_retried_and_stores_nothing() {
+    handler.handle("42", 10L);
+    List<Integer> decisions = new ArrayList<>();
+    account.interruptions.add(() -> decisions.add(1));
+    account.interruptions.add(() -> decisions.add(2));
+    assertThatThrownBy(() -> handler.handle("42", -11L))
+        .isExactlyInstanceOf(IllegalStateException.class)
+        .hasMessage("there are only 10");
+    assertThat(decisions).containsExactly(1);
+    assertThat(stored()).hasSize(1);
+  }
+
+  @Test
+  void what_was_possible_before_the_conflict_may_be_refused_after_it() {
+    handler.handle("42", 10L);
+    account.interruptions.add(() -> somebodyElse.handle("42", -10L));
+    assertThatThrownBy(() -> handler.handle("42", -10L)).hasMessage("there are only 0");
+    assertThat(stored()).hasSize(2);
+  }
+
+  @Test
+  void it_gives_up_after_as_many_attempts_as_the_policy_says() {
+    for (int i = 0; i < 6; i++) {
+      account.interruptions.add(() -> somebodyElse.handle("42", 1L));
+    }
+    assertThatThrownBy(() -> handler.handle("42", 100L))
+        .isInstanceOf(TooManyConflictsException.class)
+        .hasMessageContaining("account-42")
+        .hasMessageContaining("5 attempts")
+        .hasCauseInstanceOf(VersionConflictException.class);
+    assertThat(stored()).hasSize(5);
+  }
+
+  @Test
+  void whoever_wants_to_be_refused_after_a_change_is() {
+    handler.handle("42", 10L);
+    CommandOptions seen = CommandOptions.DEFAULT.ifUnchangedSince(1);
+    assertThat(handler.handle("42", 1L, seen).version()).isEqualTo(2);
+    assertThatThrownBy(() -> handler.handle("42", 1L, seen))
+        .isExactlyInstanceOf(VersionConflictException.class)
+        .hasMessageContaining("version 2")
+        .hasMessageContaining("version 1");
+    assertThat(stored()).hasSize(2);
+  }
+
+  @Test
+  void whoever_wants_to_be_refused_after_a_change_is_also_when_it_comes_in_between() {
+    handler.handle("42", 10L);
+    account.interruptions.add(() -> somebodyElse.handle("42", 5L));
+    CommandOptions seen = CommandOptions.DEFAULT.ifUnchangedSince(1);
+    assertThatThrownBy(() -> handler.handle("42", 1L, seen))
+        .isInstanceOf(VersionConflictException.class);
+    assertThat(stored()).hasSize(2);
+  }
+
+  @Test
+  void a_repeated_command_is_not_decided_again() {
+    UUID commandId = EventIds.next();
+    CommandOptions options = CommandOptions.DEFAULT.withCommandId(commandId);
+    handler.handle("42", 10L, options);
+    handler.handle("42", -10L);
+    CommandResult<Balance, Moved> repeated = handler.handle("42", 10L, options);
+    assertThat(repeated.events()).isEmpty();
+    assertThat(repeated.state()).isEqualTo(new Balance(0));
+    assertThat(stored()).hasSize(2);
+  }
+
+  @Test
+  void a_repetition_that_overtakes_the_command_wins_and_the_command_adds_nothing() {
+    CommandOptions options = CommandOptions.DEFAULT.withCommandId(EventIds.next());
+    account.interruptions.add(() -> somebodyElse.handle("42", 10L, options));
+    handler.handle("42", 10L, options);
+    assertThat(stored()).hasSize(1);
+    assertThat(handler.load("42").state()).isEqualTo(new Balance(10));
+  }
+
+  @Test
+  void a_command_id_that_was_used_for_another_aggregate_is_refused() {
+    CommandOptions options = CommandOptions.DEFAULT.withCommandId(EventIds.next());
+    handler.handle("41", 10L, options);
+    assertThatThrownBy(() -> handler.handle("42", 10L, options))
+        .isInstanceOf(DuplicateEventException.class)
+        .hasMessageContaining("account-41");
+    assertThat(stored()).isEmpty();
+  }
+
+  @Test
+  void after_a_lost_reply_the_append_is_repeated_and_stored_once() {
+    storage.schedule().loseReplies(2);
+    CommandResult<Balance, Moved> result = handler.handle("42", 10L);
+    assertThat(result.version()).isEqualTo(1);
+    assertThat(result.conflicts()).isZero();
+    assertThat(stored()).hasSize(1);
+  }
+
+  @Test
+  void a_store_that_stays_away_is_reported() {
+    storage.schedule().failAppends(100);
+    assertThatThrownBy(() -> handler.handle("42", 10L))
+        .isInstanceOf(StoreUnavailableException.class);
+    assertThat(stored()).isEmpty();
+  }
+
+  @Test
+  void metadata_is_stored_with_each_event() {
+    Metadata metadata = Metadata.EMPTY.withCorrelationId("c").with("user", "");
+    handler.handle("42", 10L, CommandOptions.DEFAULT.withMetadata(metadata));
+    assertThat(codec.decodeMetadata(stored().getFirst())).isEqualTo(metadata);
+  }
+
+  @Test
+  void a_translator_that_throws_fails_the_command_and_nothing_is_stored() {
+    Translator broken =
+        Translator.builder()
+            .one(
+                Moved.class,
+                event -> {
+                  throw new IllegalArgumentException("no words for it");
+                })
+            .build();
+    var translating =
+        builder(account)
+            .translation(
+                Translation.of(
+                    broken,
+                    EventTypes.<IntegrationEvent>builder().build(),
+                    JacksonSerializer.create()))
+            .build();
+    assertThatThrownBy(() -> translating.handle("42", 10L)).hasMessage("no words for it");
+    assertThat(stored()).isEmpty();
+    assertThat(storage.outbox().read(Position.START, 10)).isEmpty();
+  }
+
+  @Test
+  void an_event_of_another_kind_in_the_stream_is_named() {
+    handler.handle("42", 10L);
+    var confused =
+        CommandHandler.builder(
+                storage,
+                codec,
+                "account",
+                Other.class,
+                new Decider<Long, Long, Other>() {
+                  @Override
+                  public Long initial() {
+                    return 0L;
+                  }
+
+                  @Override
+                  public Long evolve(Long state, Other event) {
+                    return state;
+                  }
+
+                  @Override
+                  public List<Other> decide(Long command, Long state) {
+                    return List.of(new Other());
+                  }
+                })
+            .build();
+    assertThatThrownBy(() -> confused.load("42"))
+        .hasMessageContaining("account-42, version 1")
+        .hasMessageContaining("Moved")
+        .hasMessageContaining("category of its own");
+  }
+
+  @Test
+  void fifty_commands_at_the_same_moment_are_all_carried_out_once() throws Exception {
+    CyclicBarrier start = new CyclicBarrier(50);
+    var patient = builder(new Account()).retries(RetryPolicy.DEFAULT).build();
+    List<Future<CommandResult<Balance, Moved>>> results = new ArrayList<>();
+    try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
+      for (int i = 0; i < 50; i++) {
+        results.add(
+            threads.submit(
+                () -> {
+                  start.await(20, TimeUnit.SECONDS);
+                  return patient.handle("42", 1L);
+                }));
+      }
+    }
+    List<Long> versions = new ArrayList<>();
+    for (Future<CommandResult<Balance, Moved>> result : results) {
+      versions.add(result.get().version());
+    }
+    assertThat(versions).doesNotHaveDuplicates().hasSize(50);
+    assertThat(patient.load("42").state()).isEqualTo(new Balance(50));
+  }
+
+  // ---- snapshots never change a result
+
+  @Test
+  void P1_a_snapshot_saves_the_reading_of_what_it_includes() {
+    var snapshotting = snapshotting();
+    for (int i = 0; i < 7; i++) {
+      snapshotting.handle("42", 1L);
+    }
+    assertThat(storage.snapshots().load(STREAM, "balance-1").orElseThrow().version()).isEqualTo(6);
+    account.evolved.clear();
+    assertThat(snapshotting.load("42").state()).isEqualTo(new Balance(7));
+    assertThat(account.evolved).containsExactly(1L);
+  }
+
+  @Test
+  void P1_a_lost_snapshot_changes_no_result() {
+    var snapshotting = snapshotting();
+    for (int i = 0; i < 7; i++) {
+      snapshotting.handle("42", 1L);
+    }
+    storage.snapshots().delete(STREAM);
+    assertThat(snapshotting.load("42").state()).isEqualTo(new Balance(7));
+  }
+
+  @Test
+  void P1_an_unreadable_snapshot_changes_no_result() {
+    handler.handle("42", 1L);
+    storage
+        .snapshots()
+        .save(new Snapshot(STREAM, "balance-1", 1, Payload.ofUtf8("{\"amount\":\"?\"}")));
+    assertThat(snapshotting().load("42").state()).isEqualTo(new Balance(1));
+  }
+
+  @Test
+  void P1_a_snapshot_that_is_newer_than_its_stream_changes_no_result() {
+    handler.handle("42", 1L);
+    storage
+        .snapshots()
+        .save(new Snapshot(STREAM, "balance-1", 2, Payload.ofUtf8("{\"amount\":99}")));
+    assertThat(snapshotting().load("42").state()).isEqualTo(new Balance(1));
+    assertThat(snapshotting().handle("42", 1L).version()).isEqualTo(2);
+  }
+
+  // ---- aggregates as classes
+
+  static final class Purse extends AggregateRoot<Moved> {
+    private long amount;
+
+    @Override
+    protected void apply(Moved event) {
+      amount += event.amount();
+    }
+
+    void put(long more) {
+      raise(new Moved(more));
+    }
+
+    void take(long less) {
+      if (less > amount) {
+        throw new IllegalStateException("there are only " + amount);
+      }
+      raise(new Moved(-less));
+    }
+  }
+
+  @Test
+  void an_aggregate_in_the_style_of_classes_runs_on_the_same_loop() {
+    var purses =
+        CommandHandler.builder(
+                storage, codec, "purse", Moved.class, AggregateDecider.of(Purse::new))
+            .build();
+    purses.handle("1", purse -> purse.put(10));
+    var result =
+        purses.handle(
+            "1",
+            purse -> {
+              purse.take(4);
+              purse.take(5);
+            });
+    assertThat(result.events()).containsExactly(new Moved(-4), new Moved(-5));
+    assertThat(result.version()).isEqualTo(3);
+    assertThat(result.state().aggregate().amount).isEqualTo(1);
+    assertThatThrownBy(() -> purses.handle("1", purse -> purse.take(2)))
+        .hasMessage("there are only 1");
+    assertThat(purses.load("1").version()).isEqualTo(3);
+  }
+
+  @Test
+  void a_method_that_met_a_conflict_starts_anew_on_a_fresh_instance() {
+    var purses =
+        CommandHandler.builder(
+                storage, codec, "purse", Moved.class, AggregateDecider.of(Purse::new))
+            .build();
+    purses.handle("1", purse -> purse.put(10));
+    List<Long> seen = new ArrayList<>();
+    var result =
+        purses.handle(
+            "1",
+            purse -> {
+              seen.add(purse.amount);
+              purse.take(1);
+              if (seen.size() == 1) {
+                purses.handle("1", other -> other.put(5));
+              }
+            });
+    assertThat(seen).containsExactly(10L, 15L);
+    assertThat(result.conflicts()).isEqualTo(1);
+    assertThat(result.state().aggregate().amount).isEqualTo(14);
+  }
+
+  private CommandHandler<Long, Balance, Moved> snapshotting() {
+    return builder(account).snapshots(new SnapshotPolicy<>("balance-1", Balance.class, 3)).build();
+  }
+
+  private CommandHandler.Builder<Long, Balance, Moved> builder(Account decider) {
+    return CommandHandler.builder(storage, codec, "account", Moved.class, decider).retries(AT_ONCE);
+  }
+
+  private List<RecordedEvent> stored() {
+    return storage.eventStore().read(STREAM, StreamRange.forwards(1, 1_000));
+  }
+}
