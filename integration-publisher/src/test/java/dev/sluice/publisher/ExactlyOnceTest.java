@@ -83,7 +83,7 @@ class ExactlyOnceTest {
   private void append(int messages) {
     for (int left = messages; left > 0; ) {
       int key = random.nextInt(KEYS);
-      int count = Math.min(left, 1 + random.nextInt(5));
+      int count = Math.min(left, 1 + random.nextInt(Math.max(5, messages / 100)));
       List<NewEvent> events = new ArrayList<>();
       for (int i = 0; i < count; i++) {
         String number = Integer.toString(appended[key]++);

@@ -1,6 +1,7 @@
 package dev.sluice.adapter.jdbc;
 
 import dev.sluice.core.StoreRefusedException;
+import dev.sluice.core.StoreUnavailableException;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
@@ -55,6 +56,12 @@ final class Horizon {
                   + row.getString(3)
                   + ", where a reader can miss events; set default_transaction_isolation, or the"
                   + " pool's, to read committed");
+        }
+        if (row.getBoolean(4)) {
+          throw new StoreUnavailableException(
+              "PostgreSQL: this connection leads to a standby, where the locks of open appends are"
+                  + " not seen; point the data source at the primary (targetServerType=primary)",
+              new SQLException("the server is in recovery"));
         }
       }
       if (kindCount > kinds.known().kinds().size()) {

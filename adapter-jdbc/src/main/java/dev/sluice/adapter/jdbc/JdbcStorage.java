@@ -1,5 +1,6 @@
 package dev.sluice.adapter.jdbc;
 
+import dev.sluice.core.StoreRefusedException;
 import dev.sluice.core.coordination.CheckpointStore;
 import dev.sluice.core.coordination.LeaseStore;
 import dev.sluice.core.outbox.Outbox;
@@ -9,12 +10,15 @@ import dev.sluice.core.store.GlobalLog;
 import dev.sluice.core.store.SnapshotStore;
 import dev.sluice.core.store.Storage;
 import java.sql.Connection;
+import java.sql.SQLException;
 import java.util.function.Function;
 import java.util.regex.Pattern;
 import javax.sql.DataSource;
 import org.jdbi.v3.core.Handle;
 import org.jdbi.v3.core.Jdbi;
 import org.jspecify.annotations.Nullable;
+import org.postgresql.core.BaseConnection;
+import org.postgresql.core.TransactionState;
 
 /**
  * All ports on PostgreSQL 14 to 18.
@@ -141,6 +145,7 @@ public final class JdbcStorage implements Storage {
    * Runs something in one transaction on a connection from the data source, at READ COMMITTED. It
    * is committed when the work returns, and rolled back when it throws.
    *
+   * @throws StoreRefusedException if a statement failed and the work returned all the same
    * @throws dev.sluice.core.StoreUnavailableException if the commit's outcome is unknown, among
    *     other causes
    */
@@ -148,9 +153,29 @@ public final class JdbcStorage implements Storage {
     T result =
         Database.translating(
             "a transaction",
-            () -> database.jdbi().inTransaction(handle -> work.apply(join(handle))));
+            () ->
+                database
+                    .jdbi()
+                    .inTransaction(
+                        handle -> {
+                          T done = work.apply(join(handle));
+                          refuseIfAborted(handle.getConnection());
+                          return done;
+                        }));
     wakeUps.appended();
     return result;
+  }
+
+  /**
+   * After a failed statement the server answers COMMIT with ROLLBACK, and the driver says nothing.
+   */
+  private static void refuseIfAborted(Connection connection) throws SQLException {
+    if (connection.unwrap(BaseConnection.class).getTransactionState() == TransactionState.FAILED) {
+      throw new StoreRefusedException(
+          "PostgreSQL has refused a statement of this transaction and the work went on as if it had"
+              + " not, so that nothing of it can be committed; let the exception out, or put a"
+              + " savepoint around such a statement");
+    }
   }
 
   /**

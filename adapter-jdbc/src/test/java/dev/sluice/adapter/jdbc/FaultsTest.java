@@ -31,6 +31,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import org.jdbi.v3.core.JdbiException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -191,6 +192,26 @@ class FaultsTest {
           });
       assertThat(storage.checkpoints().load("view")).isPresent();
       assertThat(Events.readAll(storage.globalLog())).hasSize(2);
+    }
+  }
+
+  @Test
+  void S1_aTransactionThatGoesOnAfterARefusedStatementIsNotReportedAsCommitted() {
+    try (JdbcStorage storage = JdbcStorage.create(pool)) {
+      assertThatThrownBy(
+              () ->
+                  storage.inTransaction(
+                      transaction -> {
+                        transaction
+                            .eventStore()
+                            .append(STREAM, ExpectedVersion.noStream(), List.of(Events.event(0)));
+                        assertThatThrownBy(() -> transaction.handle().execute("select 1 / 0"))
+                            .isInstanceOf(JdbiException.class);
+                        return "done";
+                      }))
+          .isInstanceOf(StoreRefusedException.class)
+          .hasMessageContaining("savepoint");
+      assertThat(Events.readAll(storage.globalLog())).isEmpty();
     }
   }
 

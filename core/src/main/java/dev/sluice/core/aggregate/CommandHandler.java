@@ -108,6 +108,8 @@ public final class CommandHandler<C, S, E extends DomainEvent> {
     Loaded<S> loaded = load(stream);
     for (int conflicts = 0; ; conflicts++) {
       if (isRepeated(stream, options)) {
+        // The first try may have been stored since the state was loaded.
+        loaded = catchUp(stream, loaded);
         return new CommandResult<>(
             loaded.state(), loaded.version(), loaded.position(), List.of(), conflicts);
       }
@@ -116,6 +118,8 @@ public final class CommandHandler<C, S, E extends DomainEvent> {
         return new CommandResult<>(
             loaded.state(), loaded.version(), loaded.position(), events, conflicts);
       }
+      // Before the append: a state that can't be evolved must not fail a command that is stored.
+      S evolved = evolve(loaded.state(), events);
       try {
         AppendResult appended =
             append(
@@ -123,8 +127,7 @@ public final class CommandHandler<C, S, E extends DomainEvent> {
                     stream,
                     ExpectedVersion.exactly(loaded.version()),
                     assemble(stream, events, options)));
-        Loaded<S> after =
-            new Loaded<>(evolve(loaded.state(), events), appended.version(), appended.position());
+        Loaded<S> after = new Loaded<>(evolved, appended.version(), appended.position());
         saveSnapshotIfDue(stream, loaded.version(), after);
         return new CommandResult<>(
             after.state(), after.version(), after.position(), events, conflicts);

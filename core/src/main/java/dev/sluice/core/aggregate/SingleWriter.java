@@ -12,11 +12,14 @@ import dev.sluice.core.store.ExpectedVersion;
 import dev.sluice.core.store.VersionConflictException;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
+import java.util.UUID;
 import java.util.concurrent.CountDownLatch;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -171,6 +174,7 @@ final class SingleWriter<C, S, E extends DomainEvent> {
     private final Loaded<S> loaded;
     private final int conflicts;
     private final List<NewEvent> events = new ArrayList<>();
+    private final Set<UUID> commandIds = new HashSet<>();
     private final List<Consumer<Position>> outcomes = new ArrayList<>();
     private S state;
     private long version;
@@ -187,13 +191,17 @@ final class SingleWriter<C, S, E extends DomainEvent> {
       try {
         Loaded<S> now = new Loaded<>(state, version, loaded.position());
         List<E> decided =
-            handler.isRepeated(stream, call.options)
+            call.options.commandId().filter(commandIds::contains).isPresent()
+                    || handler.isRepeated(stream, call.options)
                 ? List.of()
                 : handler.decide(stream, call.command, now, call.options);
         List<NewEvent> assembled = handler.assemble(stream, decided, call.options);
         state = handler.evolve(state, decided);
         version += decided.size();
         events.addAll(assembled);
+        if (!decided.isEmpty()) {
+          call.options.commandId().ifPresent(commandIds::add);
+        }
         S after = state;
         long versionAfter = version;
         outcomes.add(

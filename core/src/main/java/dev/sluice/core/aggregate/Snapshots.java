@@ -1,7 +1,6 @@
 package dev.sluice.core.aggregate;
 
 import dev.sluice.core.Position;
-import dev.sluice.core.SluiceException;
 import dev.sluice.core.event.StreamId;
 import dev.sluice.core.serialization.Serializer;
 import dev.sluice.core.store.Snapshot;
@@ -40,7 +39,7 @@ final class Snapshots<S> {
                       serializer.read(snapshot.state(), policy.stateClass()),
                       snapshot.version(),
                       Position.START));
-    } catch (SluiceException e) {
+    } catch (RuntimeException e) {
       countUnusable(stream, e.getMessage());
       return Optional.empty();
     }
@@ -53,7 +52,7 @@ final class Snapshots<S> {
     try {
       store.save(
           new Snapshot(stream, policy.schema(), after.version(), serializer.write(after.state())));
-    } catch (SluiceException e) {
+    } catch (RuntimeException e) {
       LOG.warn(
           "No snapshot of {} at version {} was taken; all its events stay in use: {}",
           stream,

@@ -109,9 +109,14 @@ public final class EventCodec {
       throw new SerializationException(
           recorded.stream() + ", version " + recorded.version() + ": " + e.getMessage(), e);
     }
+    int steps = 0;
     for (var upcaster = upcasters.get(event.getClass());
         upcaster != null;
         upcaster = upcasters.get(event.getClass())) {
+      if (++steps > upcasters.size()) {
+        throw new IllegalStateException(
+            "the upcasters of " + type.getName() + " lead back to where they began");
+      }
       event = upcaster.apply(event);
     }
     return event;

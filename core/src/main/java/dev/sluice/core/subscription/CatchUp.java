@@ -62,6 +62,19 @@ final class CatchUp {
     }
   }
 
+  /**
+   * Like {@link #read}, but that there is nothing more was found out after this call began. A page
+   * that was read ahead may have ended where the log ended then, and the log has grown since.
+   */
+  LogPage readNow(Position after) {
+    LogPage page = read(after);
+    return page.more() ? page : load(after, currentLimit());
+  }
+
+  private synchronized int currentLimit() {
+    return limit;
+  }
+
   private synchronized Entry find(Position after) {
     Entry best = null;
     for (Entry entry : entries) {

@@ -26,6 +26,7 @@ import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -406,14 +407,27 @@ public final class Subscriptions implements AutoCloseable {
     }
   }
 
+  /** One that fails must not take the leases from the others. */
+  private void tickAll() {
+    RuntimeException first = null;
+    for (Running each : running.values()) {
+      try {
+        each.tick();
+      } catch (RuntimeException e) {
+        first = first == null ? e : first;
+      }
+    }
+    if (first != null) {
+      throw first;
+    }
+  }
+
   /** Acquires, renews and hands over leases. */
   private void own() {
     boolean failed = false;
     while (!closed) {
       try {
-        for (Running each : running.values()) {
-          each.tick();
-        }
+        tickAll();
         failed = false;
       } catch (RuntimeException e) {
         if (!failed && !closed) {
@@ -480,7 +494,11 @@ public final class Subscriptions implements AutoCloseable {
       for (Map.Entry<Integer, Worker> entry : workers.entrySet()) {
         Worker worker = entry.getValue();
         long now = System.nanoTime();
-        if (worker.isStopping() || now - renewAt.getOrDefault(entry.getKey(), now) < 0) {
+        // One that is being handed over keeps its lease until its handler is done.
+        if (worker.isLost()
+            || worker.refused()
+            || worker.ended()
+            || now - renewAt.getOrDefault(entry.getKey(), now) < 0) {
           continue;
         }
         try {
@@ -645,24 +663,34 @@ public final class Subscriptions implements AutoCloseable {
       all = List.copyOf(all);
     }
 
+    private void tell(Consumer<SubscriptionListener> what) {
+      for (SubscriptionListener each : all) {
+        try {
+          what.accept(each);
+        } catch (RuntimeException e) {
+          LOG.warn("A listener of subscriptions has failed; the others go on", e);
+        }
+      }
+    }
+
     @Override
     public void handled(String subscription, int partition, int events, Duration time) {
-      all.forEach(each -> each.handled(subscription, partition, events, time));
+      tell(each -> each.handled(subscription, partition, events, time));
     }
 
     @Override
     public void retrying(String subscription, int partition, int attempts, String error) {
-      all.forEach(each -> each.retrying(subscription, partition, attempts, error));
+      tell(each -> each.retrying(subscription, partition, attempts, error));
     }
 
     @Override
     public void parked(String subscription, int partition, String error) {
-      all.forEach(each -> each.parked(subscription, partition, error));
+      tell(each -> each.parked(subscription, partition, error));
     }
 
     @Override
     public void stopped(String subscription, int partition, String error) {
-      all.forEach(each -> each.stopped(subscription, partition, error));
+      tell(each -> each.stopped(subscription, partition, error));
     }
   }
 

@@ -144,6 +144,10 @@ final class Worker {
     wake();
   }
 
+  boolean isLost() {
+    return lost;
+  }
+
   boolean isStopping() {
     return stopping || lost;
   }
@@ -346,7 +350,7 @@ final class Worker {
         idle();
         return null;
       }
-      LogPage page = catchUp.read(position);
+      LogPage page = catchUp.readNow(position);
       // Where there is no more to read, everything up to where the tail begins is dealt with.
       return page.more()
           ? page
@@ -530,7 +534,12 @@ final class Worker {
     long begin = System.nanoTime();
     try {
       handleOne(tried.replaced(event), event.position(), state.withoutFailing());
-    } catch (CheckpointConflictException | StoreUnavailableException e) {
+    } catch (StoreUnavailableException e) {
+      // An outage is no attempt. If the outcome of the try is unknown, this save is refused, and
+      // everything is loaded again.
+      save(position, failing.attempts() == 0 ? state.withoutFailing() : state.withFailing(failing));
+      throw e;
+    } catch (CheckpointConflictException e) {
       throw e;
     } catch (RuntimeException e) {
       return failed(event, tried.attempts(), e);

@@ -2,6 +2,7 @@ package dev.sluice.core.translation;
 
 import dev.sluice.core.event.DomainEvent;
 import dev.sluice.core.outbox.IntegrationEvent;
+import java.lang.reflect.Modifier;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -62,6 +63,10 @@ public interface Translator {
     /** Any number of integration events for each event of a class, which may look at its source. */
     public <E extends DomainEvent> Builder many(
         Class<E> type, BiFunction<? super E, Source, List<Outgoing>> translation) {
+      if (type.isInterface() || Modifier.isAbstract(type.getModifiers())) {
+        throw new IllegalArgumentException(
+            type.getName() + " is not the class of an event; translate each of its classes");
+      }
       if (byClass.put(type, (event, source) -> translation.apply(type.cast(event), source))
           != null) {
         throw new IllegalArgumentException(type.getName() + " already has a translation");

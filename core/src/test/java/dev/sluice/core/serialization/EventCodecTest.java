@@ -87,6 +87,15 @@ class EventCodecTest {
   }
 
   @Test
+  void refusesUpcastersThatLeadBackToWhereTheyBegan() {
+    EventCodec circle = codec.withUpcaster(DepositedOnce.class, once -> once);
+    assertThatThrownBy(
+            () -> circle.decode(recorded("deposited-1", Payload.ofUtf8("{\"francs\":42}"))))
+        .hasMessageContaining("DepositedOnce")
+        .hasMessageContaining("back");
+  }
+
+  @Test
   void namesAStoredTypeThatNobodyKnowsAndWhereItIs() {
     assertThatThrownBy(() -> codec.decode(recorded("withdrawn", Payload.ofUtf8("{}"))))
         .isInstanceOf(UnregisteredTypeException.class)

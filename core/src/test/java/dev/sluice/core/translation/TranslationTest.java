@@ -121,6 +121,13 @@ class TranslationTest {
   }
 
   @Test
+  void refusesATranslationOfAnInterfaceWhichWouldLetNothingOut() {
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> Translator.builder().one(DomainEvent.class, event -> new Stranger()))
+        .withMessageContaining("DomainEvent");
+  }
+
+  @Test
   void refusesASecondTranslationOfAClass() {
     assertThatIllegalArgumentException()
         .isThrownBy(

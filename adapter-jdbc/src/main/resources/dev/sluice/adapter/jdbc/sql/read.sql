@@ -25,7 +25,8 @@ select
       ::text,
     true),
   (select count(*) from {schema}.event_kind),
-  current_setting('transaction_isolation')
+  current_setting('transaction_isolation'),
+  pg_is_in_recovery()
 from (select current_setting('sluice.drawn')::bigint as number) drawn
 left join pg_locks l
   on l.locktype = 'advisory'
