@@ -26,7 +26,7 @@ public final class HeldAppend {
     try {
       return data.log.commit(open);
     } finally {
-      data.hintAll();
+      data.hints.callAll();
     }
   }
 
@@ -34,7 +34,7 @@ public final class HeldAppend {
   public void rollBack() {
     end();
     data.log.rollBack(open);
-    data.hintAll();
+    data.hints.callAll();
   }
 
   private void end() {

@@ -3,7 +3,6 @@ package dev.sluice.adapter.inmemory;
 import dev.sluice.core.Position;
 import dev.sluice.core.Registration;
 import dev.sluice.core.coordination.Checkpoint;
-import dev.sluice.core.coordination.CheckpointConflictException;
 import dev.sluice.core.coordination.CheckpointStore;
 import dev.sluice.core.coordination.Lease;
 import dev.sluice.core.coordination.LeaseStore;
@@ -114,20 +113,6 @@ public final class InMemoryStorage implements Storage {
     return data;
   }
 
-  private Registration register(Runnable hint) {
-    // Wrapped, because the same hint may be registered twice and each closed on its own.
-    Runnable registered = () -> hint.run();
-    data().hints.add(registered);
-    return () -> data.hints.remove(registered);
-  }
-
-  private static int checked(int limit, int max) {
-    if (limit < 1 || limit > max) {
-      throw new IllegalArgumentException("a read returns 1 to " + max + ", not " + limit);
-    }
-    return limit;
-  }
-
   private final class Events implements EventStore {
 
     @Override
@@ -135,7 +120,7 @@ public final class InMemoryStorage implements Storage {
       try {
         return data().schedule.append(append);
       } finally {
-        data.hintAll();
+        data.hints.callAll();
       }
     }
 
@@ -154,7 +139,7 @@ public final class InMemoryStorage implements Storage {
 
     @Override
     public LogPage read(Position after, EventFilter filter, int limit) {
-      return data().log.readLog(after, filter, checked(limit, MAX_LIMIT));
+      return data().log.readLog(after, filter, GlobalLog.checkedLimit(limit));
     }
 
     @Override
@@ -169,7 +154,7 @@ public final class InMemoryStorage implements Storage {
 
     @Override
     public Registration onAppend(Runnable hint) {
-      return register(hint);
+      return data().hints.add(hint);
     }
   }
 
@@ -177,7 +162,7 @@ public final class InMemoryStorage implements Storage {
 
     @Override
     public List<OutboxMessage> read(Position after, int limit) {
-      return data().log.readOutbox(after, checked(limit, MAX_LIMIT));
+      return data().log.readOutbox(after, Outbox.checkedLimit(limit));
     }
 
     @Override
@@ -201,7 +186,7 @@ public final class InMemoryStorage implements Storage {
 
     @Override
     public Registration onAppend(Runnable hint) {
-      return register(hint);
+      return data().hints.add(hint);
     }
   }
 
@@ -217,16 +202,7 @@ public final class InMemoryStorage implements Storage {
     @Override
     public void save(Checkpoint checkpoint) {
       synchronized (all()) {
-        Checkpoint stored = all().get(checkpoint.name());
-        boolean follows =
-            stored == null
-                ? checkpoint.revision() == 1
-                : checkpoint.revision() == stored.revision() + 1
-                    && checkpoint.token() >= stored.token()
-                    && !stored.position().isAfter(checkpoint.position());
-        if (!follows) {
-          throw new CheckpointConflictException(checkpoint, Optional.ofNullable(stored));
-        }
+        checkpoint.checkFollows(Optional.ofNullable(all().get(checkpoint.name())));
         data.schedule.beforeCheckpoint();
         all().put(checkpoint.name(), checkpoint);
       }

@@ -37,10 +37,7 @@ final class PostgresGlobalLog implements GlobalLog {
 
   @Override
   public LogPage read(Position after, EventFilter filter, int limit) {
-    if (limit < 1 || limit > MAX_LIMIT) {
-      throw new IllegalArgumentException(
-          "a read returns 1 to " + MAX_LIMIT + " events, not " + limit + "; read in pages");
-    }
+    GlobalLog.checkedLimit(limit);
     return database.call("reading the log", connection -> read(connection, after, filter, limit));
   }
 

@@ -42,10 +42,7 @@ final class PostgresOutbox implements Outbox {
 
   @Override
   public List<OutboxMessage> read(Position after, int limit) {
-    if (limit < 1 || limit > MAX_LIMIT) {
-      throw new IllegalArgumentException(
-          "a read returns 1 to " + MAX_LIMIT + " messages, not " + limit + "; read in pages");
-    }
+    Outbox.checkedLimit(limit);
     return database.call("reading the outbox", connection -> read(connection, after, limit));
   }
 

@@ -1,14 +1,13 @@
 package dev.sluice.adapter.jdbc;
 
 import dev.sluice.core.Registration;
+import dev.sluice.core.store.AppendHints;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
-import java.util.Map;
 import java.util.UUID;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.postgresql.PGConnection;
@@ -40,7 +39,7 @@ final class WakeUps {
   private final boolean acrossProcesses;
   private final String me = UUID.randomUUID().toString();
   private final String channel;
-  private final Map<Object, Runnable> hints = new ConcurrentHashMap<>();
+  private final AppendHints hints = new AppendHints();
   private @Nullable Thread listener;
   private @Nullable Thread notifier;
   private volatile boolean closed;
@@ -54,15 +53,14 @@ final class WakeUps {
   }
 
   Registration register(Runnable hint) {
-    Object key = new Object();
-    hints.put(key, hint);
+    Registration registration = hints.add(hint);
     startListener();
-    return () -> hints.remove(key);
+    return registration;
   }
 
   /** To be called after a commit. Returns at once. */
   void appended() {
-    wakeThisProcess();
+    hints.callAll();
     if (acrossProcesses && !closed) {
       appended = true;
       Thread running = notifier;
@@ -70,16 +68,6 @@ final class WakeUps {
         startNotifier();
       } else {
         LockSupport.unpark(running);
-      }
-    }
-  }
-
-  private void wakeThisProcess() {
-    for (Runnable hint : hints.values()) {
-      try {
-        hint.run();
-      } catch (RuntimeException e) {
-        LOG.warn("A hint that something was appended failed", e);
       }
     }
   }
@@ -128,7 +116,7 @@ final class WakeUps {
     }
     listening = true;
     // What was appended before LISTEN, or while there was no connection.
-    wakeThisProcess();
+    hints.callAll();
     try {
       while (!closed) {
         PGNotification[] notifications = postgres.getNotifications(LISTEN_MILLIS);
@@ -139,7 +127,7 @@ final class WakeUps {
           }
         }
         if (fromOthers) {
-          wakeThisProcess();
+          hints.callAll();
         }
       }
     } finally {

@@ -7,8 +7,8 @@ import com.mongodb.client.model.Filters;
 import com.mongodb.client.model.Projections;
 import com.mongodb.client.model.changestream.ChangeStreamDocument;
 import dev.sluice.core.Registration;
+import dev.sluice.core.store.AppendHints;
 import java.util.List;
-import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import org.bson.Document;
@@ -27,17 +27,8 @@ final class Hints implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Hints.class);
   private static final long MAX_BACKOFF_SECONDS = 30;
 
-  /** Compared by identity, so that registering a hint twice and closing once leaves one. */
-  private static final class Registered {
-    private final Runnable hint;
-
-    Registered(Runnable hint) {
-      this.hint = hint;
-    }
-  }
-
   private final Database database;
-  private final List<Registered> hints = new CopyOnWriteArrayList<>();
+  private final AppendHints hints = new AppendHints();
   private final Semaphore signal = new Semaphore(0);
   private @Nullable Thread caller;
   private @Nullable Thread watcher;
@@ -49,15 +40,14 @@ final class Hints implements AutoCloseable {
 
   synchronized Registration add(Runnable hint) {
     database.requireOpen();
-    Registered registered = new Registered(hint);
-    hints.add(registered);
+    Registration registration = hints.add(hint);
     if (caller == null) {
       caller = Thread.ofPlatform().daemon().name("sluice-mongo-hints").start(this::call);
     }
     if (watcher == null && database.hasReplicaSet()) {
       watcher = Thread.ofPlatform().daemon().name("sluice-mongo-watch").start(this::watch);
     }
-    return () -> hints.remove(registered);
+    return registration;
   }
 
   void appended() {
@@ -74,13 +64,10 @@ final class Hints implements AutoCloseable {
         continue;
       }
       signal.drainPermits();
-      for (Registered registered : hints) {
-        try {
-          registered.hint.run();
-        } catch (RuntimeException e) {
-          LOG.warn("A hint of a reader failed; it will find the events at its next poll", e);
-        }
+      if (closed) {
+        return;
       }
+      hints.callAll();
     }
   }
 
@@ -130,7 +117,6 @@ final class Hints implements AutoCloseable {
   @Override
   public synchronized void close() {
     closed = true;
-    hints.clear();
     signal.release();
     if (watcher != null) {
       watcher.interrupt();

@@ -33,10 +33,7 @@ final class MongoGlobalLog implements GlobalLog {
 
   @Override
   public LogPage read(Position after, EventFilter filter, int limit) {
-    if (limit < 1 || limit > MAX_LIMIT) {
-      throw new IllegalArgumentException(
-          "a read returns 1 to " + MAX_LIMIT + " events, not " + limit + "; read in pages");
-    }
+    GlobalLog.checkedLimit(limit);
     // One more than asked for tells whether there is more.
     List<RecordedEvent> events = new ArrayList<>();
     Frontier.Settled settled = frontier.known();

@@ -48,10 +48,7 @@ final class MongoOutbox implements Outbox {
 
   @Override
   public List<OutboxMessage> read(Position after, int limit) {
-    if (limit < 1 || limit > MAX_LIMIT) {
-      throw new IllegalArgumentException(
-          "a read returns 1 to " + MAX_LIMIT + " messages, not " + limit + "; read in pages");
-    }
+    Outbox.checkedLimit(limit);
     List<OutboxMessage> messages = new ArrayList<>();
     Frontier.Settled settled = frontier.known();
     collect(messages, after, Positions.number(after), settled.number(), limit);

@@ -2,6 +2,7 @@ package dev.sluice.core.coordination;
 
 import dev.sluice.core.Payload;
 import dev.sluice.core.Position;
+import java.util.Optional;
 
 /**
  * How far a reader has come, with a little state of its own, saved together.
@@ -35,6 +36,27 @@ public record Checkpoint(String name, Position position, Payload state, long tok
   /** The first one under a name. */
   public static Checkpoint first(String name, Position position, Payload state, long token) {
     return new Checkpoint(name, position, state, token, 1);
+  }
+
+  /**
+   * Checks that this may be saved, for adapters that can't leave that to their store.
+   *
+   * @param stored what is stored under this name, if anything is
+   * @throws CheckpointConflictException if this does not follow it directly: its revision is not
+   *     one greater, its token is lower, or its position lies before
+   */
+  public void checkFollows(Optional<Checkpoint> stored) {
+    boolean follows =
+        stored
+            .map(
+                before ->
+                    revision == before.revision + 1
+                        && token >= before.token
+                        && !before.position.isAfter(position))
+            .orElse(revision == 1);
+    if (!follows) {
+      throw new CheckpointConflictException(this, stored);
+    }
   }
 
   /** The one that follows this. */

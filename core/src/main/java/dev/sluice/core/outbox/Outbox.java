@@ -52,4 +52,17 @@ public interface Outbox {
 
   /** Calls a hint after messages were stored, as the global log does for events. */
   Registration onAppend(Runnable hint);
+
+  /**
+   * Refuses a limit that is out of bounds, for adapters.
+   *
+   * @return the limit
+   */
+  static int checkedLimit(int limit) {
+    if (limit < 1 || limit > MAX_LIMIT) {
+      throw new IllegalArgumentException(
+          "a read returns 1 to " + MAX_LIMIT + " messages, not " + limit + "; read in pages");
+    }
+    return limit;
+  }
 }

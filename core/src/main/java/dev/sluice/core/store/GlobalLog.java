@@ -49,4 +49,17 @@ public interface GlobalLog {
    * truth. The hint runs on a thread of the store and must return at once.
    */
   Registration onAppend(Runnable hint);
+
+  /**
+   * Refuses a limit that is out of bounds, for adapters.
+   *
+   * @return the limit
+   */
+  static int checkedLimit(int limit) {
+    if (limit < 1 || limit > MAX_LIMIT) {
+      throw new IllegalArgumentException(
+          "a read returns 1 to " + MAX_LIMIT + " events, not " + limit + "; read in pages");
+    }
+    return limit;
+  }
 }
