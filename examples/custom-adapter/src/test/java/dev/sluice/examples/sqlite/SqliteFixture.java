@@ -37,19 +37,19 @@ final class SqliteFixture implements StorageFixture {
   @Override
   public HeldAppend hold(Append append) {
     Database connection = new Database(file);
-    connection.begin();
-    AppendResult result = connection.read(() -> SqliteStorage.append(connection, append));
+    connection.update("BEGIN IMMEDIATE");
+    AppendResult result = SqliteStorage.append(connection, append);
     return new HeldAppend() {
       @Override
       public AppendResult commit() {
-        connection.commit();
+        connection.update("COMMIT");
         connection.close();
         return result;
       }
 
       @Override
       public void rollBack() {
-        connection.rollBack();
+        connection.update("ROLLBACK");
         connection.close();
       }
 
