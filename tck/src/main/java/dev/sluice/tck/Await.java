@@ -9,7 +9,7 @@ import org.junit.jupiter.api.Assertions;
 /** Waits for what a store does by itself in its own time, with a bound. */
 final class Await {
 
-  private static final Duration BOUND = Duration.ofSeconds(30);
+  private static final Duration BOUND = Duration.ofSeconds(90);
 
   private Await() {}
 

@@ -34,6 +34,20 @@ public abstract class CheckpointContract extends Contract {
   }
 
   @Test
+  void U1_what_another_instance_saves_or_deletes_is_seen() {
+    CheckpointStore other = open().checkpoints();
+    assertEquals(Optional.empty(), other.load(NAME), "U1: not saved yet");
+    Checkpoint first = saveFirst(at(1), 0);
+    assertEquals(Optional.of(first), other.load(NAME), "U1: saved by another instance");
+    Checkpoint next = first.next(at(2), Payload.ofUtf8("next"), 0);
+    checkpoints().save(next);
+    assertEquals(Optional.of(next), other.load(NAME), "U1: and once more");
+    assertEquals(List.of(next), other.list(NAME), "U1: in the list, too");
+    checkpoints().delete(NAME);
+    assertEquals(Optional.empty(), other.load(NAME), "U1: deleted by another instance");
+  }
+
+  @Test
   void U1_an_unknown_checkpoint_is_absent() {
     checkpoints().save(Checkpoint.first(NAME + "/2", at(1), Payload.EMPTY, 0));
     assertEquals(Optional.empty(), checkpoints().load(NAME), "U1: never saved");
@@ -162,10 +176,11 @@ public abstract class CheckpointContract extends Contract {
   void U5_a_deleted_checkpoint_is_absent_and_begins_anew() {
     saveFirst(at(5), 7);
     checkpoints().save(Checkpoint.first("view/other", at(1), Payload.EMPTY, 0));
+    checkpoints().save(Checkpoint.first(NAME + "/2", at(1), Payload.EMPTY, 0));
     checkpoints().delete(NAME);
     checkpoints().delete(NAME);
     assertEquals(Optional.empty(), checkpoints().load(NAME), "U5: deleted");
-    assertEquals(List.of("view/other"), names("view/"), "U5: others stay");
+    assertEquals(List.of(NAME + "/2", "view/other"), names("view/"), "U5: others stay");
     Checkpoint anew = saveFirst(at(1), 0);
     assertEquals(Optional.of(anew), checkpoints().load(NAME), "U5: begun anew");
   }

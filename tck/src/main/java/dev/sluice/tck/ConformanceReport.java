@@ -6,11 +6,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
+import java.util.SortedMap;
 import java.util.TreeMap;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import org.junit.jupiter.api.extension.AfterEachCallback;
 import org.junit.jupiter.api.extension.ExtensionContext;
 
@@ -20,8 +18,6 @@ import org.junit.jupiter.api.extension.ExtensionContext;
  * that the JUnit configuration parameter {@code sluice.tck.report} names; {@code off} writes none.
  */
 final class ConformanceReport implements AfterEachCallback {
-
-  private static final Pattern NUMBER = Pattern.compile("([A-Z])(\\d+)_.*");
 
   @Override
   public void afterEach(ExtensionContext context) {
@@ -49,12 +45,7 @@ final class ConformanceReport implements AfterEachCallback {
   private static final class Run implements AutoCloseable {
 
     private final Path directory;
-    private final Map<String, List<Result>> byGuarantee =
-        new TreeMap<>(
-            (a, b) ->
-                a.length() == b.length() || a.charAt(0) != b.charAt(0)
-                    ? a.compareTo(b)
-                    : Integer.compare(a.length(), b.length()));
+    private final SortedMap<String, List<Result>> byGuarantee = new TreeMap<>();
     private String adapter = "";
     private String store = "";
     private Set<Capability> capabilities = Set.of();
@@ -70,10 +61,8 @@ final class ConformanceReport implements AfterEachCallback {
     }
 
     synchronized void add(String test, boolean passed) {
-      Matcher matcher = NUMBER.matcher(test);
-      String guarantee = matcher.matches() ? matcher.group(1) + matcher.group(2) : "other";
       byGuarantee
-          .computeIfAbsent(guarantee, key -> new ArrayList<>())
+          .computeIfAbsent(ConformanceTable.guarantee(test), key -> new ArrayList<>())
           .add(new Result(test, passed));
     }
 
@@ -103,15 +92,15 @@ final class ConformanceReport implements AfterEachCallback {
                                   .map(result -> quoted(result.test()) + ": " + result.passed())
                                   .toList()))));
       return """
-          {
-            "adapter": %s,
-            "store": %s,
-            "capabilities": {%s},
-            "guarantees": {
-          %s
-            }
-          }
-          """
+      {
+        "adapter": %s,
+        "store": %s,
+        "capabilities": {%s},
+        "guarantees": {
+      %s
+        }
+      }
+      """
           .formatted(
               quoted(adapter),
               quoted(store),
@@ -124,33 +113,19 @@ final class ConformanceReport implements AfterEachCallback {
     }
 
     private String markdown() {
-      StringBuilder table = new StringBuilder();
-      table.append("**").append(adapter).append("**");
-      if (!store.isEmpty()) {
-        table.append(" on ").append(store);
-      }
-      table.append("\n\n");
-      for (Capability capability : store.isEmpty() ? new Capability[0] : Capability.values()) {
-        table
-            .append("- ")
-            .append(capability)
-            .append(capabilities.contains(capability) ? ": yes\n" : ": no, refused\n");
-      }
-      table.append("\n| guarantee | tests | result |\n| --- | --- | --- |\n");
+      SortedMap<String, List<String>> failed = new TreeMap<>();
       byGuarantee.forEach(
-          (guarantee, results) -> {
-            List<String> failed =
-                results.stream().filter(result -> !result.passed()).map(Result::test).toList();
-            table
-                .append("| ")
-                .append(guarantee)
-                .append(" | ")
-                .append(results.size())
-                .append(" | ")
-                .append(failed.isEmpty() ? "passed" : "FAILED: " + String.join(", ", failed))
-                .append(" |\n");
-          });
-      return table.toString();
+          (guarantee, results) ->
+              failed.put(
+                  guarantee,
+                  results.stream().filter(result -> !result.passed()).map(Result::test).toList()));
+      String where = store.isEmpty() ? "" : " on " + store;
+      return "**"
+          + adapter
+          + "**"
+          + where
+          + "\n\n"
+          + ConformanceTable.of(!store.isEmpty(), capabilities, failed);
     }
 
     private static String quoted(String text) {

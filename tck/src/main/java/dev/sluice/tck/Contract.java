@@ -1,5 +1,6 @@
 package dev.sluice.tck;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 
@@ -17,6 +18,9 @@ import dev.sluice.core.store.Storage;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.Callable;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.IntFunction;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -108,7 +112,7 @@ abstract class Contract {
       LogPage page = storage.globalLog().read(cursor, filter, pageSize);
       assertTrue(
           page.events().size() <= pageSize,
-          () -> "a page of at most " + pageSize + " events has " + page.events().size());
+          () -> "G1: a page of at most " + pageSize + " events has " + page.events().size());
       all.addAll(page.events());
       if (page.next().equals(cursor)) {
         return all;
@@ -132,12 +136,78 @@ abstract class Contract {
       if (page.isEmpty()) {
         return all;
       }
-      assertTrue(page.size() <= pageSize, "a page holds more messages than asked for");
+      assertTrue(
+          page.size() <= pageSize,
+          "O2: a page of at most " + pageSize + " messages has " + page.size());
       all.addAll(page);
       Position next = page.getLast().position();
       assertTrue(next.isAfter(cursor), "O2: a page of the outbox ends before where it began");
       cursor = next;
     }
+  }
+
+  /** A reader that goes on from where it was each time. */
+  interface Tail<T> {
+
+    /** What has come since the last call. */
+    List<T> next();
+  }
+
+  /** Follows the log by the positions that its pages name. */
+  static Tail<RecordedEvent> logTail(Storage storage, int pageSize) {
+    Position[] cursor = {Position.START};
+    return () -> {
+      List<RecordedEvent> seen = new ArrayList<>();
+      LogPage page;
+      do {
+        page = storage.globalLog().read(cursor[0], EventFilter.ALL, pageSize);
+        seen.addAll(page.events());
+        cursor[0] = page.next();
+      } while (page.more());
+      return seen;
+    };
+  }
+
+  /** Follows the outbox. */
+  static Tail<OutboxMessage> outboxTail(Storage storage, int pageSize) {
+    Position[] cursor = {Position.START};
+    return () -> {
+      List<OutboxMessage> seen = readOutbox(storage, cursor[0], pageSize);
+      cursor[0] = seen.isEmpty() ? cursor[0] : seen.getLast().position();
+      return seen;
+    };
+  }
+
+  /**
+   * Lets writers race while readers read on and on, and once more when the writers are done.
+   *
+   * @return what each reader saw
+   */
+  static <T> List<List<T>> seenWhile(
+      List<Tail<T>> readers, int writers, IntFunction<Callable<Integer>> writer) {
+    AtomicBoolean done = new AtomicBoolean();
+    List<Task<List<T>>> reading = new ArrayList<>();
+    for (Tail<T> reader : readers) {
+      reading.add(
+          Task.start(
+              () -> {
+                List<T> seen = new ArrayList<>();
+                boolean last = false;
+                while (!last) {
+                  last = done.get();
+                  seen.addAll(reader.next());
+                }
+                return seen;
+              }));
+    }
+    List<Outcome<Integer>> outcomes;
+    try {
+      outcomes = Race.of(writers, writer);
+    } finally {
+      done.set(true);
+    }
+    assertEquals(List.of(), Race.failures(outcomes), "S5: no append fails");
+    return reading.stream().map(Task::result).toList();
   }
 
   /** Fails a test that would compare nothing with nothing. */

@@ -56,7 +56,7 @@ final class Given {
   static IntegrationMessage message(String key, String text) {
     return new IntegrationMessage(
         EventIds.next(),
-        "money-arrived",
+        PublisherFixture.TYPE,
         key,
         "account/42",
         TIME,

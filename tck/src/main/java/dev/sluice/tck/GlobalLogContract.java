@@ -8,6 +8,8 @@ import static dev.sluice.tck.Given.event;
 import static dev.sluice.tck.Given.events;
 import static dev.sluice.tck.Given.exactly;
 import static dev.sluice.tck.Given.ids;
+import static dev.sluice.tck.Given.message;
+import static dev.sluice.tck.Given.messageTexts;
 import static dev.sluice.tck.Given.sending;
 import static dev.sluice.tck.Given.texts;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -47,7 +49,7 @@ import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
 
@@ -203,32 +205,44 @@ public abstract class GlobalLogContract extends Contract {
   }
 
   @Test
+  void G1_a_commit_of_10_000_events_keeps_its_order_and_stands_before_the_next() {
+    append(OTHER, sending("before"));
+    NewEvent[] events = new NewEvent[10_000];
+    List<String> expected = new ArrayList<>(List.of("before"));
+    for (int i = 0; i < events.length; i++) {
+      events[i] = event("sent", "e" + i, message("k", "e" + i), message("k", "e" + i));
+      expected.add("e" + i);
+    }
+    append(STREAM, events);
+    append(OTHER, sending("after"));
+    expected.add("after");
+    List<RecordedEvent> log = readLog();
+    assertEquals(expected, texts(log), "G1: a large commit, in its order");
+    assertOneOrder(log);
+    assertEquals(
+        expected,
+        messageTexts(readOutbox()).stream().distinct().toList(),
+        "O2: its messages, in the order of its events");
+    assertEquals(20_002, readOutbox().size(), "O1: two messages of each event");
+  }
+
+  @Test
   void G1_several_readers_see_the_same_order_while_others_append() {
-    AtomicBoolean done = new AtomicBoolean();
-    List<LiveReader> readers = new ArrayList<>();
-    for (int pageSize : List.of(1, 7, 1_000)) {
-      readers.add(new LiveReader(open(), pageSize, done));
-    }
     List<Storage> both = List.of(storage, open());
-    List<Outcome<Integer>> outcomes;
-    try {
-      outcomes =
-          Race.of(
-              6,
-              i ->
-                  () -> {
-                    for (int n = 0; n < 40; n++) {
-                      both.get(i % 2)
-                          .eventStore()
-                          .append(any(stream((i + n) % 5), events(i + "-" + n, 1 + n % 3)));
-                    }
-                    return i;
-                  });
-    } finally {
-      done.set(true);
-    }
-    assertEquals(List.of(), Race.failures(outcomes), "S5: no append fails");
-    assertReadersSawTheLog(readers, 6 * (14 + 2 * 13 + 3 * 13));
+    List<List<RecordedEvent>> seen =
+        seenWhile(
+            List.of(logTail(open(), 1), logTail(open(), 7), logTail(open(), 1_000)),
+            6,
+            i ->
+                () -> {
+                  for (int n = 0; n < 40; n++) {
+                    both.get(i % 2)
+                        .eventStore()
+                        .append(any(stream((i + n) % 5), events(i + "-" + n, 1 + n % 3)));
+                  }
+                  return i;
+                });
+    assertReadersSawTheLog(seen, 6 * (14 + 2 * 13 + 3 * 13));
   }
 
   @Test
@@ -335,9 +349,6 @@ public abstract class GlobalLogContract extends Contract {
 
   @Test
   void G2_live_readers_miss_nothing_under_holds_and_rollbacks() {
-    AtomicBoolean done = new AtomicBoolean();
-    List<LiveReader> readers =
-        List.of(new LiveReader(open(), 3, done), new LiveReader(open(), 500, done));
     boolean parallel = can(Capability.PARALLEL_APPENDS);
     Set<UUID> kept = ConcurrentHashMap.newKeySet();
     Callable<Integer> holder =
@@ -358,25 +369,20 @@ public abstract class GlobalLogContract extends Contract {
           }
           return 0;
         };
-    List<Outcome<Integer>> outcomes;
-    try {
-      outcomes =
-          Race.of(
-              4,
-              i ->
-                  i == 0
-                      ? holder
-                      : () -> {
-                        for (int n = 0; n < 60; n++) {
-                          append(stream(i), events(i + "-" + n, 1 + n % 2));
-                        }
-                        return i;
-                      });
-    } finally {
-      done.set(true);
-    }
-    assertEquals(List.of(), Race.failures(outcomes), "G2: no append fails");
-    assertReadersSawTheLog(readers, 3 * 90 + kept.size() + (parallel ? 40 : 0));
+    List<List<RecordedEvent>> seen =
+        seenWhile(
+            List.of(logTail(open(), 3), logTail(open(), 500)),
+            4,
+            i ->
+                i == 0
+                    ? holder
+                    : () -> {
+                      for (int n = 0; n < 60; n++) {
+                        append(stream(i), events(i + "-" + n, 1 + n % 2));
+                      }
+                      return i;
+                    });
+    assertReadersSawTheLog(seen, 3 * 90 + kept.size() + (parallel ? 40 : 0));
     assertTrue(
         new HashSet<>(ids(readLog())).containsAll(kept), "S1: what was committed is in the log");
   }
@@ -603,6 +609,35 @@ public abstract class GlobalLogContract extends Contract {
         readLog().getLast().position(),
         storage.globalLog().status().head(),
         "G4: the head is the last event that can be read");
+  }
+
+  @Test
+  void G4_heads_and_counts_end_where_reading_ends() {
+    append(STREAM, sending("before"));
+    HeldAppend held = fixture.hold(any(OTHER, sending("open")));
+    Task<AppendResult> beside = appendBeside(THIRD, sending("beside"));
+    // Asked before reading, because what can be read only grows.
+    Position head = storage.globalLog().status().head();
+    long count = storage.globalLog().count(Position.START, EventFilter.ALL);
+    Position outboxHead = storage.outbox().head();
+    long outboxCount = storage.outbox().count(Position.START);
+    List<RecordedEvent> log = some(readLog());
+    List<OutboxMessage> messages = some(readOutbox());
+    assertFalse(
+        head.isAfter(log.getLast().position()),
+        () -> "G2: the head is " + head + ", beyond the last event that can be read");
+    assertTrue(
+        count <= log.size(), () -> "G7: counted " + count + " of " + log.size() + " readable ones");
+    assertFalse(
+        outboxHead.isAfter(messages.getLast().position()),
+        () -> "O2: the outbox's head is " + outboxHead + ", beyond what can be read");
+    assertTrue(
+        outboxCount <= messages.size(),
+        () -> "O2: counted " + outboxCount + " of " + messages.size() + " readable messages");
+    held.rollBack();
+    beside.result();
+    assertEquals(2, storage.globalLog().count(Position.START, EventFilter.ALL), "G7: both");
+    assertEquals(2, storage.outbox().count(Position.START), "O2: both");
   }
 
   @Test
@@ -867,6 +902,8 @@ public abstract class GlobalLogContract extends Contract {
     assertEquals(1, last.events().size(), "G1: the rest");
     assertFalse(last.more(), "G1: nothing more");
     assertEquals(
+        last.events().getLast().position(), last.next(), "G2: a place that is an event's, no more");
+    assertEquals(
         new LogPage(List.of(), last.next(), false),
         storage.globalLog().read(last.next(), EventFilter.ALL, 2),
         "G2: at the end the cursor stays where it is");
@@ -910,6 +947,19 @@ public abstract class GlobalLogContract extends Contract {
     assertEquals(2, readLog().size(), "G6: both can be read");
   }
 
+  @Test
+  void G6_a_hint_is_not_called_once_its_registration_is_closed() {
+    AtomicInteger calls = new AtomicInteger();
+    Registration ofLog = storage.globalLog().onAppend(calls::incrementAndGet);
+    Registration ofOutbox = storage.outbox().onAppend(calls::incrementAndGet);
+    ofLog.close();
+    ofLog.close();
+    ofOutbox.close();
+    append(STREAM, sending("one"));
+    assertEquals(1, readLog().size(), "G6: the append is stored");
+    assertEquals(0, calls.get(), "G6: calls of hints whose registrations were closed");
+  }
+
   // helpers
 
   private static StreamId stream(int number) {
@@ -932,43 +982,16 @@ public abstract class GlobalLogContract extends Contract {
     }
   }
 
-  private void assertReadersSawTheLog(List<LiveReader> readers, int count) {
+  private void assertReadersSawTheLog(List<List<RecordedEvent>> readers, int count) {
     List<RecordedEvent> log = readLog();
     assertEquals(count, log.size(), "G6: events in the log");
     assertOneOrder(log);
-    for (LiveReader reader : readers) {
-      List<RecordedEvent> seen = reader.task.result();
+    for (List<RecordedEvent> seen : readers) {
       List<UUID> missed = new ArrayList<>(ids(log));
       missed.removeAll(new HashSet<>(ids(seen)));
       assertEquals(List.of(), missed, "G2: events that a live reader never saw");
       assertEquals(
           ids(log), ids(seen), "G2: a live reader saw every event once, in the order of the log");
-    }
-  }
-
-  /** Reads the log while it grows, and once more to the end when the writers are done. */
-  private static final class LiveReader {
-
-    final Task<List<RecordedEvent>> task;
-
-    LiveReader(Storage storage, int pageSize, AtomicBoolean done) {
-      task =
-          Task.start(
-              () -> {
-                List<RecordedEvent> seen = new ArrayList<>();
-                Position cursor = Position.START;
-                boolean last = false;
-                while (!last) {
-                  last = done.get();
-                  LogPage page;
-                  do {
-                    page = storage.globalLog().read(cursor, EventFilter.ALL, pageSize);
-                    seen.addAll(page.events());
-                    cursor = page.next();
-                  } while (page.more());
-                }
-                return seen;
-              });
     }
   }
 

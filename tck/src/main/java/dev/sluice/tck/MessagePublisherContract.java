@@ -3,7 +3,6 @@ package dev.sluice.tck;
 import static dev.sluice.tck.Given.message;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
-import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.sluice.core.Position;
 import dev.sluice.core.outbox.IntegrationMessage;
@@ -86,13 +85,7 @@ public abstract class MessagePublisherContract {
     try (MessagePublisher.Lane lane = publisher.open(RELAY, 0)) {
       lane.publish(List.of(at(1, message)), progress(1));
     }
-    IntegrationMessage consumed = fixture.consume(1).getFirst();
-    assertEquals(message.id(), consumed.id(), "K3: the id");
-    assertEquals(message.type(), consumed.type(), "K3: the type");
-    assertEquals(message.key(), consumed.key(), "K3: the key");
-    assertEquals(message.subject(), consumed.subject(), "K3: the subject");
-    assertEquals(message.time(), consumed.time(), "K3: the time");
-    assertEquals(message.data(), consumed.data(), "K3: the data, byte by byte");
+    assertEquals(List.of(message), fixture.consume(1), "K3: each of its parts as it was");
   }
 
   @Test
@@ -149,8 +142,23 @@ public abstract class MessagePublisherContract {
     }
     assertEquals(
         List.of("by the first", "by the second", "by the third"),
-        fixture.consume(3).stream().map(m -> m.data().toUtf8()).toList(),
+        consume(3),
         "K6: nothing of the stale owner");
+  }
+
+  @Test
+  void K6_an_owner_that_was_replaced_stays_out_when_its_successor_has_closed() {
+    try (MessagePublisher.Lane stale = publisher.open(RELAY, 0)) {
+      try (MessagePublisher.Lane owner = open().open(RELAY, 0)) {
+        owner.publish(List.of(at(1, message("k", "by the successor"))), progress(1));
+      }
+      assertThrows(
+          LaneFencedException.class,
+          () -> stale.publish(List.of(at(2, message("k", "by the stale"))), progress(2)),
+          "K6: an owner that was replaced, by one that has closed since");
+    }
+    assertEquals(List.of("by the successor"), consume(1), "K6: nothing of the stale owner");
+    assertProgress(1, "K6: the successor's progress");
   }
 
   @Test
@@ -158,27 +166,36 @@ public abstract class MessagePublisherContract {
     Optional<IntegrationMessage> refused = fixture.refusedMessage();
     try (MessagePublisher.Lane lane = publisher.open(RELAY, 0)) {
       lane.publish(List.of(at(1, message("k", "before"))), progress(1));
-      if (refused.isPresent()) {
-        MessageRefusedException exception =
-            assertThrows(
-                MessageRefusedException.class,
-                () ->
-                    lane.publish(
-                        List.of(
-                            at(2, message("k", "beside 1")),
-                            at(3, refused.get()),
-                            at(4, message("k", "beside 2"))),
-                        progress(4)),
-                "K5: a message that the broker refuses for good");
-        assertEquals(refused.get(), exception.refused().message(), "K5: which one");
-      }
+      refused.ifPresent(message -> assertRefused(lane, 2, message));
       lane.publish(List.of(at(5, message("k", "after"))), progress(5));
+      refused.ifPresent(message -> assertRefused(lane, 6, message));
     }
-    List<String> texts = fixture.consume(2).stream().map(m -> m.data().toUtf8()).toList();
-    assertEquals(List.of("before", "after"), texts, "K5: nothing of the refused batch");
+    assertEquals(List.of("before", "after"), consume(2), "K5: nothing of the refused batches");
+    assertProgress(5, "K5: the progress is that of what is read");
+  }
+
+  private static void assertRefused(
+      MessagePublisher.Lane lane, long position, IntegrationMessage message) {
+    List<OutboxMessage> batch =
+        List.of(
+            at(position, message("k", "beside 1")),
+            at(position + 1, message),
+            at(position + 2, message("k", "beside 2")));
+    MessageRefusedException exception =
+        assertThrows(
+            MessageRefusedException.class,
+            () -> lane.publish(batch, progress(position + 2)),
+            "K5: a message that the broker refuses for good");
+    assertEquals(message, exception.refused().message(), "K5: which one");
+  }
+
+  private List<String> consume(int count) {
+    return fixture.consume(count).stream().map(message -> message.data().toUtf8()).toList();
+  }
+
+  private void assertProgress(long position, String what) {
     try (MessagePublisher.Lane again = open().open(RELAY, 0)) {
-      assertTrue(again.progress().isPresent(), "K5: the lane went on");
-      assertEquals(progress(5), again.progress().get(), "K5: the progress is that of what is read");
+      assertEquals(Optional.of(progress(position)), again.progress(), what);
     }
   }
 

@@ -11,6 +11,9 @@ import java.util.Optional;
  */
 public interface PublisherFixture extends AutoCloseable {
 
+  /** The type of all messages of the suite, for publishers that must know it. */
+  String TYPE = "money-arrived";
+
   /** The name of the adapter, for the report. */
   String adapter();
 
@@ -22,8 +25,7 @@ public interface PublisherFixture extends AutoCloseable {
 
   /**
    * All messages that a consumer can read, which is to say none of a batch that was given up; those
-   * of one key in the order in which they are read. The id, type, key, subject, time and data must
-   * be what was published.
+   * of one key in the order in which they are read.
    *
    * @param atLeast wait, with a bound, until this many can be read
    */

@@ -75,11 +75,15 @@ public abstract class SnapshotContract extends Contract {
     snapshots().save(new Snapshot(STREAM, "v2", 1, Payload.ofUtf8("b")));
     Snapshot other = new Snapshot(OTHER, "v1", 1, Payload.ofUtf8("c"));
     snapshots().save(other);
+    Snapshot alike = new Snapshot(StreamId.of("account", "421"), "v1", 1, Payload.ofUtf8("d"));
+    snapshots().save(alike);
     snapshots().delete(STREAM);
     snapshots().delete(STREAM);
     assertEquals(Optional.empty(), snapshots().load(STREAM, "v1"), "P1: deleted in each schema");
     assertEquals(Optional.empty(), snapshots().load(STREAM, "v2"), "P1: deleted in each schema");
     assertEquals(Optional.of(other), snapshots().load(OTHER, "v1"), "P1: another stream's stays");
+    assertEquals(
+        Optional.of(alike), snapshots().load(alike.stream(), "v1"), "P1: also one named alike");
   }
 
   @Test

@@ -1,6 +1,16 @@
 package dev.sluice.tck;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.io.IOException;
+import java.lang.reflect.Method;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import org.junit.jupiter.api.Nested;
+import org.junit.jupiter.api.Test;
 
 /**
  * All suites for a storage adapter in one class: extend it, return a fixture, and run it. To run a
@@ -10,6 +20,39 @@ public abstract class StorageContract {
 
   /** A new fixture with empty data. Called once for each test, which closes it. */
   protected abstract StorageFixture createFixture();
+
+  /** The README that may show this adapter's table; default that of the working directory. */
+  protected Path readme() {
+    return Path.of("README.md");
+  }
+
+  /**
+   * A table that is kept in the README, between {@code <!-- conformance -->} and {@code <!-- end
+   * -->}, is that of the tests, all of which pass where the build does. There need not be one.
+   */
+  @Test
+  void a_conformance_table_in_the_README_is_current() throws IOException {
+    String readme = Files.exists(readme()) ? Files.readString(readme()) : "";
+    int begin = readme.indexOf("<!-- conformance -->\n");
+    if (begin < 0) {
+      return;
+    }
+    String shown = readme.substring(begin, Math.max(begin, readme.indexOf("<!-- end -->", begin)));
+    SortedMap<String, List<String>> guarantees = new TreeMap<>();
+    for (Class<?> suite : StorageContract.class.getDeclaredClasses()) {
+      for (Method test : suite.getSuperclass().getDeclaredMethods()) {
+        if (test.isAnnotationPresent(Test.class)) {
+          guarantees.put(ConformanceTable.guarantee(test.getName()), List.of());
+        }
+      }
+    }
+    try (StorageFixture fixture = createFixture()) {
+      assertEquals(
+          "<!-- conformance -->\n" + ConformanceTable.of(true, fixture.capabilities(), guarantees),
+          shown,
+          () -> readme().toAbsolutePath() + " shows another table than this one; replace it");
+    }
+  }
 
   @Nested
   class EventStoreSuite extends EventStoreContract {

@@ -9,7 +9,7 @@ import java.util.concurrent.TimeoutException;
 /** A call on a thread of its own, whose end is waited for with a bound. */
 final class Task<T> {
 
-  private static final int BOUND_SECONDS = 60;
+  private static final int BOUND_SECONDS = 90;
 
   private final FutureTask<T> future;
 

@@ -70,8 +70,9 @@ public final class SqliteStorage {
       }
     }
     AppendHints hints = new AppendHints();
+    String version = reader.query(row -> row.getString(1), "SELECT sqlite_version()").getFirst();
     return new Ports(
-        "SQLite, file " + file.getFileName(),
+        "SQLite " + version + ", file " + file.getFileName(),
         new Events(writer, reader, hints),
         new Log(reader, hints),
         new Messages(writer, reader, hints),
