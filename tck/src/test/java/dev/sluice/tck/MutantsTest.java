@@ -6,6 +6,7 @@ import dev.sluice.adapter.inmemory.Mutants;
 import dev.sluice.adapter.inmemory.Mutants.Mutant;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.Supplier;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -38,7 +39,7 @@ class MutantsTest {
   @ParameterizedTest
   @MethodSource("mutants")
   void isKilledByTheTestThatItNames(Mutant mutant) {
-    Class<?> host = HOSTS.get(mutant.suite());
+    Class<?> host = Objects.requireNonNull(HOSTS.get(mutant.suite()));
     current = InMemoryFixture::new;
     Kill.assertPasses(host, mutant.killedBy());
     current = mutant.fixture();
