@@ -204,7 +204,7 @@ final class Faulty {
   /** Places of a commit that are used more than once. */
   static <T> void wrap(NavigableMap<Long, T> log, long number, long places) {
     long first = number << CommitLog.INDEX_BITS;
-    var beyond = new TreeMap<>(log.tailMap(first + places, true));
+    var beyond = new TreeMap<>(log.subMap(first + places, (number + 1) << CommitLog.INDEX_BITS));
     log.keySet().removeAll(beyond.keySet());
     beyond.forEach((position, value) -> log.put(first + (position - first) % places, value));
   }

@@ -26,6 +26,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.NavigableMap;
+import java.util.Objects;
 
 /** Faults in reading all events. */
 final class LogMutants {
@@ -357,8 +358,8 @@ final class LogMutants {
                     new Log(log) {
                       @Override
                       public Registration onAppend(Runnable hint) {
-                        super.onAppend(hint);
-                        return () -> {};
+                        Registration kept = super.onAppend(hint);
+                        return () -> Objects.requireNonNull(kept);
                       }
                     })));
   }

@@ -284,9 +284,7 @@ final class StreamMutants {
                       @Override
                       synchronized List<RecordedEvent> read(StreamId id, StreamRange range) {
                         List<RecordedEvent> all =
-                            streams.getOrDefault(id, List.of()).stream()
-                                .map(e -> copy(e, Payload.of(e.data().toBytes()), e.time()))
-                                .toList();
+                            copies(streams.getOrDefault(id, List.of()).stream());
                         return super.read(id, range).stream()
                             .map(e -> all.get((int) e.version() - 1))
                             .toList();
@@ -335,17 +333,17 @@ final class StreamMutants {
                       }
                     })),
         new Mutant(
-            "a page of 200,000 events is cut out of all, on another thread",
+            "a page is cut out of everything, on another thread",
             suite,
             "S8_200_000_events_are_read_in_bounded_memory",
-            events(
-                store ->
-                    new Events(store) {
+            log(
+                clock ->
+                    new CommitLog(clock) {
                       @Override
-                      public List<RecordedEvent> read(StreamId stream, StreamRange range) {
-                        List<RecordedEvent> all =
-                            onAnotherThread(() -> copies(super.readFrom(stream, 1)));
-                        return super.read(stream, range).stream()
+                      synchronized List<RecordedEvent> read(StreamId id, StreamRange range) {
+                        List<RecordedEvent> stream = streams.getOrDefault(id, List.of());
+                        List<RecordedEvent> all = onAnotherThread(() -> copies(stream.stream()));
+                        return super.read(id, range).stream()
                             .map(e -> all.get((int) e.version() - 1))
                             .toList();
                       }
