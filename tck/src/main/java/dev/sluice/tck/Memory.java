@@ -48,7 +48,12 @@ final class Memory {
     }
     if (least > bytes) {
       Assertions.fail(
-          what + ": expected at most " + bytes + " bytes more to be alive, seen " + least);
+          what
+              + ": expected at most "
+              + bytes
+              + " bytes more to be alive, seen "
+              + least
+              + " (measured after System.gc(), which must not be disabled)");
     }
   }
 

@@ -39,6 +39,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -54,6 +55,14 @@ public abstract class SubscriptionContract extends Contract {
       FailurePolicy.PARK.withAttempts(2, Duration.ofMillis(1), Duration.ofMillis(5));
 
   private final List<Subscriptions> runners = new ArrayList<>();
+
+  /** A subscription tries again when a port fails: one that is missing would cost minutes here. */
+  @BeforeEach
+  void allPortsAnswer() {
+    assertEquals(Position.START, storage.globalLog().status().head(), "U1: the head of nothing");
+    assertEquals(List.of(), storage.checkpoints().list(""), "U1: no checkpoint yet");
+    assertEquals(List.of(), storage.leases().list(""), "U3: no lease yet");
+  }
 
   @AfterEach
   void stopRunners() {

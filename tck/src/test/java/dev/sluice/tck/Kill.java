@@ -29,7 +29,7 @@ final class Kill {
     assertThat(failure.getMessage()).matches("(?s)[A-Z]\\d(, seed \\d+)?[: ].*");
   }
 
-  private static TestExecutionSummary run(Class<?> suite, String test) {
+  static TestExecutionSummary run(Class<?> suite, String test) {
     var listener = new SummaryGeneratingListener();
     LauncherFactory.create()
         .execute(
