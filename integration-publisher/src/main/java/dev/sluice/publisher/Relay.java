@@ -143,7 +143,8 @@ public final class Relay implements AutoCloseable {
       }
     }
     timer.shutdownNow();
-    readAhead.shutdownNow();
+    // Without an interrupt: it would close a pooled connection in the middle of a read.
+    readAhead.shutdown();
     Lease member = membership;
     if (member != null) {
       try {

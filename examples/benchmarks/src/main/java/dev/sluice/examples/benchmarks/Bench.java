@@ -13,7 +13,7 @@ public final class Bench {
 
   /** Add yours here. */
   private static final List<Benchmark> ALL =
-      List.of(new PostgresAppend(), new PostgresLoad(), new PostgresRead());
+      List.of(new PostgresAppend(), new PostgresLoad(), new PostgresRead(), new PostgresPublish());
 
   private Bench() {}
 

@@ -2,6 +2,7 @@ package dev.sluice.examples.benchmarks;
 
 import java.io.PrintStream;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 
@@ -11,6 +12,7 @@ final class Report {
   private final String bench;
   private final String store;
   private final List<Row> rows = new ArrayList<>();
+  private final List<Latency> latencies = new ArrayList<>();
   private final List<String> notes = new ArrayList<>();
   private String server = "";
 
@@ -45,6 +47,28 @@ final class Report {
     System.out.println(row.line());
   }
 
+  /**
+   * Adds the latencies of single pieces of work.
+   *
+   * @param nanos one number for each piece
+   * @param goal50 the greatest median that is wanted, in milliseconds, or 0
+   * @param goal99 the greatest 99th percentile that is wanted, in milliseconds, or 0
+   */
+  void latency(String what, double goal50, double goal99, long[] nanos) {
+    long[] sorted = nanos.clone();
+    Arrays.sort(sorted);
+    Latency latency =
+        new Latency(
+            what,
+            sorted[sorted.length / 2] / 1e6,
+            sorted[(int) (sorted.length * 0.99)] / 1e6,
+            sorted[sorted.length - 1] / 1e6,
+            goal50,
+            goal99);
+    latencies.add(latency);
+    System.out.println(latency.line());
+  }
+
   void print(PrintStream out) {
     out.println();
     out.println("Benchmark " + bench + " on " + store + ": " + server);
@@ -57,9 +81,11 @@ final class Report {
         "%-34s %8s %14s %12s %12s %7s %6s"
             .formatted("work", "threads", "unit", "by hand", "sluice", "ratio", "goal"));
     rows.forEach(row -> out.println(row.line()));
+    latencies.forEach(latency -> out.println(latency.line()));
     notes.forEach(note -> out.println("- " + note));
     out.println();
     rows.forEach(row -> out.println(row.json(bench, store, server)));
+    latencies.forEach(latency -> out.println(latency.json(bench, store, server)));
   }
 
   private record Row(
@@ -97,6 +123,39 @@ final class Report {
           sluice,
           ratio(),
           goal);
+    }
+  }
+
+  private record Latency(
+      String what, double p50, double p99, double max, double goal50, double goal99) {
+
+    String line() {
+      return String.format(
+          Locale.ROOT,
+          "%-34s p50 %7.1f ms%s, p99 %7.1f ms%s, max %7.1f ms",
+          what,
+          p50,
+          goal50 == 0 ? "" : String.format(Locale.ROOT, " (goal %.0f)", goal50),
+          p99,
+          goal99 == 0 ? "" : String.format(Locale.ROOT, " (goal %.0f)", goal99),
+          max);
+    }
+
+    String json(String bench, String store, String server) {
+      return String.format(
+          Locale.ROOT,
+          "{\"bench\":\"%s\",\"store\":\"%s\",\"server\":\"%s\",\"work\":\"%s\","
+              + "\"unit\":\"ms\",\"p50\":%.2f,\"p99\":%.2f,\"max\":%.2f,\"goal50\":%.0f,"
+              + "\"goal99\":%.0f}",
+          bench,
+          store,
+          server.replace("\"", "'"),
+          what,
+          p50,
+          p99,
+          max,
+          goal50,
+          goal99);
     }
   }
 }
