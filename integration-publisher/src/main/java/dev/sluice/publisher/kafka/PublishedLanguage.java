@@ -3,8 +3,11 @@ package dev.sluice.publisher.kafka;
 import java.net.URI;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
@@ -29,9 +32,24 @@ public final class PublishedLanguage {
     return new Builder();
   }
 
-  /** Topic name to the number of partitions that keys are spread over. */
-  Map<String, Integer> topics() {
+  /** Each topic with the number of partitions that keys are spread over. */
+  public Map<String, Integer> topics() {
     return partitionsByTopic;
+  }
+
+  /** All types that are published. */
+  public Set<String> types() {
+    return routesByType.keySet();
+  }
+
+  /** The topic of a type, if the type is published. */
+  public Optional<String> topicOf(String type) {
+    return Optional.ofNullable(route(type)).map(Route::topic);
+  }
+
+  /** Where the schema of a type is, if that was said. */
+  public Optional<URI> dataSchemaOf(String type) {
+    return Optional.ofNullable(route(type)).map(Route::dataSchema);
   }
 
   @Nullable Route route(String type) {
@@ -101,6 +119,21 @@ public final class PublishedLanguage {
             "integration event type " + type + " has no topic yet: call topic(…) first");
       }
       routesByType.put(type, new Route(route.topic(), route.partitions(), schema));
+      return this;
+    }
+
+    /**
+     * Says that the schemas of all types added so far lie in one place, each as {@code
+     * type.schema.json}.
+     *
+     * @param directory such as {@code https://schemas.example.com/bank/}
+     */
+    public Builder dataSchemas(URI directory) {
+      String base = directory.toString();
+      for (String type : List.copyOf(routesByType.keySet())) {
+        dataSchema(
+            type, URI.create(base + (base.endsWith("/") ? "" : "/") + type + ".schema.json"));
+      }
       return this;
     }
 

@@ -44,6 +44,11 @@ public final class JacksonSerializer implements Serializer {
     return new JacksonSerializer(mapper);
   }
 
+  /** The mapper, for those who ask it how it writes; its settings can't be changed. */
+  public JsonMapper mapper() {
+    return mapper;
+  }
+
   @Override
   public Payload write(Object value) {
     try {

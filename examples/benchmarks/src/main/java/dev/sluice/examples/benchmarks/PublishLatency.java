@@ -92,7 +92,7 @@ final class PublishLatency {
                     ("account-" + number % PostgresPublish.KEYS).getBytes(UTF_8),
                     Samples.DATA.toBytes());
             record.headers().add("ce_id", id.toString().getBytes(UTF_8));
-            producer.send(record);
+            var unused = producer.send(record);
             producer.commitTransaction();
           });
     }

@@ -172,13 +172,15 @@ final class Servers implements AutoCloseable {
     return store.get();
   }
 
+  /** Which topic each integration event goes through. */
+  static PublishedLanguage language() {
+    return PublishedLanguage.builder()
+        .topic(TOPIC, 3, BankLanguage.TYPES.names().toArray(String[]::new))
+        .build();
+  }
+
   KafkaMessagePublisher publisher() {
-    return KafkaMessagePublisher.builder(
-            kafka,
-            URI.create("urn:example:bank"),
-            PublishedLanguage.builder()
-                .topic(TOPIC, 3, BankLanguage.TYPES.names().toArray(String[]::new))
-                .build())
+    return KafkaMessagePublisher.builder(kafka, URI.create("urn:example:bank"), language())
         .timeout(Duration.ofSeconds(10))
         .build();
   }
