@@ -5,7 +5,6 @@ import com.mongodb.MongoClientSettings;
 import com.mongodb.MongoException;
 import com.mongodb.client.MongoClient;
 import com.mongodb.client.MongoClients;
-import de.bwaldvogel.mongo.backend.memory.MemoryBackend;
 import java.util.Queue;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -31,9 +30,12 @@ public final class MongoServer {
   private final String uri;
   private final Queue<String> created = new ConcurrentLinkedQueue<>();
 
-  private MongoServer(String description, String uri) {
+  private final boolean embedded;
+
+  private MongoServer(String description, String uri, boolean embedded) {
     this.description = description;
     this.uri = uri;
+    this.embedded = embedded;
   }
 
   /**
@@ -56,6 +58,11 @@ public final class MongoServer {
     return uri;
   }
 
+  /** Whether it is the one in this JVM's memory, which says little about speed. */
+  public boolean isEmbedded() {
+    return embedded;
+  }
+
   /** A name that no database on this server has; the database is dropped with the JVM. */
   public String newDatabaseName() {
     String name = "sluice_" + UUID.randomUUID().toString().replace("-", "");
@@ -64,7 +71,7 @@ public final class MongoServer {
   }
 
   static MongoServer explicit(String uri) {
-    MongoServer server = new MongoServer("existing server", uri);
+    MongoServer server = new MongoServer("existing server", uri, false);
     try (MongoClient client = server.impatientClient()) {
       client.getDatabase("admin").runCommand(new Document("ping", 1));
     } catch (MongoException | IllegalArgumentException e) {
@@ -94,6 +101,8 @@ public final class MongoServer {
   void dropCreated() {
     try (MongoClient client = impatientClient()) {
       created.forEach(name -> client.getDatabase(name).drop());
+    } catch (MongoException e) {
+      // It went away before us, and with it, or on its disk, what we created.
     }
   }
 
@@ -103,15 +112,15 @@ public final class MongoServer {
     MongoDBContainer container = new MongoDBContainer("mongo:8").withReplicaSet();
     container.start();
     return new MongoServer(
-        "container " + container.getDockerImageName(), container.getConnectionString());
+        "container " + container.getDockerImageName(), container.getConnectionString(), false);
   }
 
   private static MongoServer embedded() {
     de.bwaldvogel.mongo.MongoServer server =
-        new de.bwaldvogel.mongo.MongoServer(new MemoryBackend());
+        new de.bwaldvogel.mongo.MongoServer(new OrderedBackend());
     String uri = server.bindAndGetConnectionString();
     Runtime.getRuntime().addShutdownHook(new Thread(server::shutdownNow));
-    return new MongoServer("embedded, in memory, speaks the protocol only", uri);
+    return new MongoServer("embedded, in memory, speaks the protocol only", uri, true);
   }
 
   private String withoutPassword() {
