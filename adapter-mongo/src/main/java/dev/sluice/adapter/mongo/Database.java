@@ -4,9 +4,7 @@ import com.mongodb.MongoCommandException;
 import com.mongodb.MongoException;
 import com.mongodb.MongoSecurityException;
 import com.mongodb.MongoWriteException;
-import com.mongodb.ReadConcern;
 import com.mongodb.ReadPreference;
-import com.mongodb.WriteConcern;
 import com.mongodb.client.MongoClient;
 import com.mongodb.client.MongoCollection;
 import com.mongodb.client.MongoDatabase;
@@ -45,13 +43,13 @@ final class Database {
   // Servers before 5.0 know only the older command.
   private volatile String helloCommand = "hello";
 
-  Database(MongoClient client, String name, WriteConcern writeConcern, ReadConcern readConcern) {
+  Database(MongoClient client, String name, Concerns concerns) {
     this.client = client;
     this.database =
         client
             .getDatabase(name)
-            .withWriteConcern(writeConcern)
-            .withReadConcern(readConcern)
+            .withWriteConcern(concerns.write())
+            .withReadConcern(concerns.read())
             // A secondary may lag behind: S7 is about reads from the primary.
             .withReadPreference(ReadPreference.primary());
     this.where = "the MongoDB database '" + name + "'";
@@ -163,6 +161,10 @@ final class Database {
     try {
       return operation.get();
     } catch (MongoException e) {
+      if (e.hasErrorLabel(MongoException.TRANSIENT_TRANSACTION_ERROR_LABEL)) {
+        // As it is, so that session.withTransaction repeats the caller's whole transaction.
+        throw e;
+      }
       throw translated(e);
     } catch (BsonMaximumSizeExceededException e) {
       throw new NotStorableException(

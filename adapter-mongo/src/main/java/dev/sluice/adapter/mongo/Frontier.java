@@ -2,6 +2,7 @@ package dev.sluice.adapter.mongo;
 
 import com.mongodb.MongoBulkWriteException;
 import com.mongodb.MongoException;
+import com.mongodb.MongoExecutionTimeoutException;
 import com.mongodb.MongoOperationTimeoutException;
 import com.mongodb.MongoWriteException;
 import com.mongodb.client.MongoCollection;
@@ -54,14 +55,16 @@ final class Frontier {
 
   private final Database database;
   private final Counter counter;
+  private final Joined joined;
   private final Duration grace;
   private volatile @Nullable Settled settled;
   private volatile long marked;
   private @Nullable Hole hole;
 
-  Frontier(Database database, Counter counter, Duration grace) {
+  Frontier(Database database, Counter counter, Joined joined, Duration grace) {
     this.database = database;
     this.counter = counter;
+    this.joined = joined;
     this.grace = grace;
   }
 
@@ -132,6 +135,7 @@ final class Frontier {
         hole = null;
       }
       counter.saw(reached.number());
+      joined.forgetUpTo(reached.number());
       return reached;
     }
     return known;
@@ -139,6 +143,9 @@ final class Frontier {
 
   /** Whether the hole is closed now, by this call or by somebody else. */
   private boolean closed(long from, long until) {
+    if (joined.hasEnded(from)) {
+      return fill(List.of(from), "reader");
+    }
     Hole due = due(from, until);
     if (due == null) {
       return false;
@@ -203,7 +210,7 @@ final class Frontier {
               return true;
             }
             throw e;
-          } catch (MongoOperationTimeoutException e) {
+          } catch (MongoOperationTimeoutException | MongoExecutionTimeoutException e) {
             return false;
           }
         });

@@ -1,17 +1,16 @@
 package dev.sluice.adapter.mongo;
 
 import com.mongodb.MongoException;
-import com.mongodb.client.MongoChangeStreamCursor;
+import com.mongodb.client.MongoCursor;
 import com.mongodb.client.model.Aggregates;
 import com.mongodb.client.model.Filters;
 import com.mongodb.client.model.Projections;
-import com.mongodb.client.model.changestream.ChangeStreamDocument;
 import dev.sluice.core.Registration;
 import dev.sluice.core.store.AppendHints;
 import java.util.List;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
-import org.bson.Document;
+import org.bson.BsonDocument;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -28,14 +27,21 @@ final class Hints implements AutoCloseable {
   private static final long MAX_BACKOFF_SECONDS = 30;
 
   private final Database database;
+  private final boolean watches;
   private final AppendHints hints = new AppendHints();
   private final Semaphore signal = new Semaphore(0);
   private @Nullable Thread caller;
   private @Nullable Thread watcher;
   private volatile boolean closed;
 
-  Hints(Database database) {
+  /**
+   * Does nothing until the first hint is added.
+   *
+   * @param watches whether the server has change streams
+   */
+  Hints(Database database, boolean watches) {
     this.database = database;
+    this.watches = watches;
   }
 
   synchronized Registration add(Runnable hint) {
@@ -44,7 +50,7 @@ final class Hints implements AutoCloseable {
     if (caller == null) {
       caller = Thread.ofPlatform().daemon().name("sluice-mongo-hints").start(this::call);
     }
-    if (watcher == null && database.hasReplicaSet()) {
+    if (watcher == null && watches) {
       watcher = Thread.ofPlatform().daemon().name("sluice-mongo-watch").start(this::watch);
     }
     return registration;
@@ -72,41 +78,51 @@ final class Hints implements AutoCloseable {
   }
 
   private void watch() {
-    long backoff = 1;
+    long backoff = 0;
     while (!closed) {
-      try (MongoChangeStreamCursor<ChangeStreamDocument<Document>> changes =
+      // As plain documents: all that matters is that there is one.
+      try (MongoCursor<BsonDocument> changes =
           database
               .collection(Schema.COMMITS)
               .watch(
                   List.of(
                       Aggregates.match(Filters.eq("operationType", "insert")),
-                      Aggregates.project(Projections.include("_id"))))
+                      Aggregates.project(Projections.include(Fields.ID))))
               .maxAwaitTime(1, TimeUnit.SECONDS)
+              .withDocumentClass(BsonDocument.class)
               .cursor()) {
+        if (backoff > 0) {
+          LOG.info("The change stream on {} is open again", database.where());
+        }
+        backoff = 0;
         // Whatever came before it was open.
         appended();
         while (!closed) {
           if (changes.tryNext() != null) {
-            backoff = 1;
             appended();
+          } else if (changes.getServerCursor() == null) {
+            // As after the collection was dropped: it would never wait again, and never answer.
+            throw new MongoException("the server has closed it");
           }
         }
       } catch (MongoException | IllegalStateException e) {
-        if (!closed) {
+        if (backoff == 0 && !closed) {
           LOG.info(
-              "No change stream on {}; appends of other processes are found by polling, next try"
-                  + " in {} s: {}",
+              "No change stream on {}; appends of other processes are found by polling until it can"
+                  + " be opened: {}",
               database.where(),
-              backoff,
               e.getMessage());
-          pause(backoff);
-          backoff = Math.min(backoff * 2, MAX_BACKOFF_SECONDS);
         }
+        backoff = Math.clamp(backoff * 2, 1, MAX_BACKOFF_SECONDS);
+        pause(backoff);
       }
     }
   }
 
   private void pause(long seconds) {
+    if (closed) {
+      return;
+    }
     try {
       TimeUnit.SECONDS.sleep(seconds);
     } catch (InterruptedException e) {

@@ -1,32 +1,23 @@
 package dev.sluice.adapter.mongo;
 
 import com.mongodb.ReadConcern;
-import com.mongodb.ReadConcernLevel;
 import com.mongodb.WriteConcern;
 import com.mongodb.client.ClientSession;
 import com.mongodb.client.MongoClient;
-import com.mongodb.client.model.Filters;
-import com.mongodb.client.model.Projections;
-import com.mongodb.client.model.Sorts;
 import com.mongodb.connection.ClusterType;
 import com.mongodb.connection.ServerDescription;
-import dev.sluice.core.Position;
-import dev.sluice.core.coordination.Checkpoint;
+import dev.sluice.core.SluiceException;
 import dev.sluice.core.coordination.CheckpointStore;
 import dev.sluice.core.coordination.LeaseStore;
 import dev.sluice.core.outbox.Outbox;
-import dev.sluice.core.store.EventFilter;
 import dev.sluice.core.store.EventStore;
 import dev.sluice.core.store.GlobalLog;
 import dev.sluice.core.store.SnapshotStore;
 import dev.sluice.core.store.Storage;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
-import java.util.Optional;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import org.bson.Document;
 import org.jspecify.annotations.Nullable;
@@ -43,14 +34,18 @@ public final class MongoStorage implements Storage {
 
   private static final Logger LOG = LoggerFactory.getLogger(MongoStorage.class);
 
+  /** How long readers wait for a missing commit, unless the builder says it. */
+  static final Duration FILL_AFTER = Duration.ofSeconds(1);
+
   private final Database database;
   private final Schema schema;
   private final Counter counter;
+  private final Joined joined = new Joined();
   private final Frontier frontier;
+  private final Tails tails;
   private final Committer committer;
   private final Hints hints;
-  private final WriteConcern writeConcern;
-  private final ReadConcern readConcern;
+  private final Concerns concerns;
   private final EventStore eventStore;
   private final GlobalLog globalLog;
   private final Outbox outbox;
@@ -59,14 +54,13 @@ public final class MongoStorage implements Storage {
   private final LeaseStore leases;
 
   private MongoStorage(Builder builder, ReadConcern readConcern) {
-    this.writeConcern = builder.writeConcern;
-    this.readConcern = readConcern;
-    database = new Database(builder.client, builder.databaseName, writeConcern, readConcern);
+    concerns = new Concerns(builder.writeConcern, readConcern);
+    database = new Database(builder.client, builder.databaseName, concerns);
     schema = new Schema(database);
     schema.createOrCheck(builder.probe);
     counter = new Counter(database);
-    frontier = new Frontier(database, counter, builder.fillAfter);
-    hints = new Hints(database);
+    frontier = new Frontier(database, counter, joined, builder.fillAfter);
+    hints = new Hints(database, database.hasReplicaSet());
     CommitReader reader = new CommitReader(database, counter);
     checkpoints = new MongoCheckpointStore(database, null);
     snapshots = new MongoSnapshotStore(database);
@@ -76,8 +70,8 @@ public final class MongoStorage implements Storage {
         new MongoOutbox(
             database, new CommitReader(database, counter), frontier, checkpoints, hints);
     committer = new Committer(database, counter, frontier, builder.betweenDrawAndInsert);
-    eventStore =
-        new MongoEventStore(database, reader, new Tails(database, counter), committer, hints);
+    tails = new Tails(database, counter);
+    eventStore = new MongoEventStore(database, reader, tails, committer, hints);
   }
 
   /**
@@ -134,14 +128,16 @@ public final class MongoStorage implements Storage {
    *
    * <p>A conflict ends the transaction, as the server does it. Where the driver asks to repeat the
    * transaction, its own exception comes through, and {@code session.withTransaction} repeats it.
-   * Readers of the log wait at an append until its transaction ends. For one thread.
+   * Readers of the log wait at an append until its transaction ends. How durable the append is, the
+   * transaction's write concern decides and not the storage's: begin it with majority. For one
+   * thread.
    *
    * @param session with a transaction begun before the first append
    * @throws UnsupportedOperationException on a standalone server, which has no transactions
    */
   public EventStore eventStore(ClientSession session) {
     requireTransactions();
-    return new SessionEventStore(database, counter, eventStore, session);
+    return new SessionEventStore(database, counter, tails, joined, eventStore, session);
   }
 
   /**
@@ -201,126 +197,34 @@ public final class MongoStorage implements Storage {
     return leases;
   }
 
-  /** Looks at everything that can hold readers back. Counts, so it takes its time on a long log. */
+  /**
+   * Looks at everything that can hold readers back. Counts, so it takes its time on a long log. As
+   * every reader, it fills a hole that has been there for longer than the grace.
+   */
   public Diagnosis doctor() {
-    Frontier.Settled settled = frontier.advance();
-    long last = lastNumber();
-    long drawn = counter();
-    Optional<Frontier.Hole> hole = frontier.hole();
-    Map<String, Long> lags = new LinkedHashMap<>();
-    for (Checkpoint checkpoint : checkpoints.list("")) {
-      lags.put(
-          checkpoint.name(),
-          checkpoint.name().startsWith(Outbox.RELAY_PREFIX)
-              ? outbox.count(checkpoint.position())
-              : globalLog.count(checkpoint.position(), EventFilter.ALL));
-    }
-    List<String> findings = new ArrayList<>();
-    if (drawn < last) {
-      findings.add(
-          "the counter stands at "
-              + drawn
-              + ", behind commit "
-              + last
-              + ", as after a restore of a part; the next start of any service raises it");
-    }
-    hole.ifPresent(
-        h ->
-            findings.add(
-                "readers wait for commit "
-                    + h.from()
-                    + ", whose writer is slow or gone; reading fills it after the grace, if it"
-                    + " stays look for a transaction that is kept open"));
-    if (!weaknesses().isEmpty()) {
-      findings.add(weaknesses());
-    }
     Integer version = schema.version();
-    return new Diagnosis(
-        describe(),
-        "write " + writeConcern.asDocument() + ", read " + readConcern.asDocument(),
-        version == null ? 0 : version,
-        drawn,
-        last,
-        settled.number(),
-        settled.head(),
-        hole.map(
-            h ->
-                new Diagnosis.Hole(h.from(), Duration.ofNanos(System.nanoTime() - h.sinceNanos()))),
-        database.call(
-            () ->
-                database
-                    .collection(Schema.COMMITS)
-                    .countDocuments(Filters.eq(Fields.CATEGORY, ""))),
-        outbox.count(slowestRelay()),
-        lags,
-        leases.list(""),
-        findings);
-  }
-
-  private Position slowestRelay() {
-    return checkpoints.list(Outbox.RELAY_PREFIX).stream()
-        .map(Checkpoint::position)
-        .min(Position::compareTo)
-        .orElse(Position.START);
-  }
-
-  private long lastNumber() {
-    Document last =
-        database.call(
-            () ->
-                database
-                    .collection(Schema.COMMITS)
-                    .find()
-                    .sort(Sorts.descending(Fields.ID))
-                    .projection(Projections.include(Fields.ID))
-                    .first());
-    return last == null ? 0 : last.getLong(Fields.ID);
-  }
-
-  private long counter() {
-    Document counter =
-        database.call(
-            () ->
-                database
-                    .collection(Schema.META)
-                    .find(Filters.eq(Fields.ID, Fields.META_COUNTER))
-                    .first());
-    return counter == null ? 0 : counter.getLong(Fields.VALUE);
-  }
-
-  /** What the chosen concerns give up, or nothing. */
-  private String weaknesses() {
-    List<String> lost = new ArrayList<>();
-    if (database.hasReplicaSet() && !"majority".equals(writeConcern.getWObject())) {
-      lost.add(
-          "write concern "
-              + writeConcern.asDocument()
-              + ": a new primary can lack appends that were acknowledged (S1), and positions that"
-              + " were read can appear again with other events (G2)");
-    }
-    if (!Boolean.TRUE.equals(writeConcern.getJournal())) {
-      lost.add(
-          "write concern "
-              + writeConcern.asDocument()
-              + ": not journaled, a server that dies can lose appends that were acknowledged (S1)");
-    }
-    if (database.hasReplicaSet()
-        && readConcern.getLevel() != ReadConcernLevel.MAJORITY
-        && readConcern.getLevel() != ReadConcernLevel.LINEARIZABLE) {
-      lost.add(
-          "read concern "
-              + readConcern.asDocument()
-              + ": readers can be given events that a new primary does not have (G2)");
-    }
-    return String.join("; ", lost);
+    return new Doctor(database, this, frontier, concerns).examine(version == null ? 0 : version);
   }
 
   @Override
   public void close() {
     if (!database.isClosed()) {
+      fillAborted();
       database.close();
       committer.close();
       hints.close();
+    }
+  }
+
+  /** Nobody in this process will know of them any more. */
+  private void fillAborted() {
+    List<Long> ended = joined.ended();
+    if (!ended.isEmpty()) {
+      try {
+        frontier.fill(ended, "writer");
+      } catch (SluiceException e) {
+        LOG.debug("Readers will fill what transactions have left behind", e);
+      }
     }
   }
 
@@ -337,11 +241,9 @@ public final class MongoStorage implements Storage {
     private final MongoClient client;
     private final String databaseName;
     private WriteConcern writeConcern =
-        WriteConcern.MAJORITY
-            .withJournal(true)
-            .withWTimeout(10, java.util.concurrent.TimeUnit.SECONDS);
+        WriteConcern.MAJORITY.withJournal(true).withWTimeout(10, TimeUnit.SECONDS);
     private @Nullable ReadConcern readConcern;
-    private Duration fillAfter = Duration.ofSeconds(1);
+    private Duration fillAfter = FILL_AFTER;
     private Runnable betweenDrawAndInsert = () -> {};
     private boolean probe = true;
 
@@ -410,7 +312,8 @@ public final class MongoStorage implements Storage {
      * @throws dev.sluice.core.StoreUnavailableException if the server can't be reached
      */
     public MongoStorage build() {
-      Database probe = new Database(client, databaseName, writeConcern, ReadConcern.DEFAULT);
+      Database probe =
+          new Database(client, databaseName, new Concerns(writeConcern, ReadConcern.DEFAULT));
       // Until the first answer the driver does not know what it talks to.
       probe.call(() -> probe.raw().runCommand(new Document("ping", 1)));
       ReadConcern chosen =
@@ -418,9 +321,8 @@ public final class MongoStorage implements Storage {
               ? readConcern
               : probe.hasReplicaSet() ? ReadConcern.MAJORITY : ReadConcern.DEFAULT;
       MongoStorage storage = new MongoStorage(this, chosen);
-      String lost = storage.weaknesses();
-      if (!lost.isEmpty()) {
-        LOG.warn("{} is used with less than the guarantees: {}", storage, lost);
+      for (String loss : storage.concerns.losses(probe.hasReplicaSet())) {
+        LOG.warn("{} is used with less than the guarantees: {}", storage, loss);
       }
       return storage;
     }

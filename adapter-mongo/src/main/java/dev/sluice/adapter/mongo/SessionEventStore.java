@@ -28,12 +28,22 @@ final class SessionEventStore implements EventStore {
 
   private final Database database;
   private final Counter counter;
+  private final Tails tails;
+  private final Joined joined;
   private final EventStore outside;
   private final ClientSession session;
 
-  SessionEventStore(Database database, Counter counter, EventStore outside, ClientSession session) {
+  SessionEventStore(
+      Database database,
+      Counter counter,
+      Tails tails,
+      Joined joined,
+      EventStore outside,
+      ClientSession session) {
     this.database = database;
     this.counter = counter;
+    this.tails = tails;
+    this.joined = joined;
     this.outside = outside;
     this.session = session;
   }
@@ -46,37 +56,40 @@ final class SessionEventStore implements EventStore {
               + " or append through MongoStorage.eventStore()");
     }
     EncodedCommit commit = EncodedCommit.of(append, database.maxDocumentBytes());
-    try {
-      long tail = tail(append.stream());
-      if (!append.expected().isMetBy(tail)) {
-        return append.repeatOf(stored(append.ids())).orElseThrow(() -> append.conflict(tail));
-      }
-      long number = counter.draw(1);
-      database.encodedCommits().insertOne(session, commit.at(number, tail + 1));
-      long last = tail + commit.count();
-      return new AppendResult(tail + 1, last, Positions.of(number, commit.count() - 1));
-    } catch (MongoWriteException e) {
-      throw Database.isDuplicateKey(e) ? lost(append, e) : database.translated(e);
-    } catch (MongoException e) {
-      if (e.hasErrorLabel(MongoException.TRANSIENT_TRANSACTION_ERROR_LABEL)) {
-        // As it is, so that session.withTransaction repeats the caller's whole transaction.
-        throw e;
-      }
-      throw database.translated(e);
-    }
+    return database.call(
+        () -> {
+          // The transaction may have begun to read long ago and not see what others have appended
+          // since; those outside don't see what it has appended itself.
+          long tail = Math.max(tails.read(append.stream()), tail(append.stream()));
+          if (!append.expected().isMetBy(tail)) {
+            return repeated(append).orElseThrow(() -> append.conflict(tail));
+          }
+          long number = counter.draw(1);
+          joined.drew(number, session);
+          try {
+            database.encodedCommits().insertOne(session, commit.at(number, tail + 1));
+          } catch (MongoWriteException e) {
+            throw Database.isDuplicateKey(e) ? lost(append, e) : e;
+          }
+          long last = tail + commit.count();
+          return new AppendResult(tail + 1, last, Positions.of(number, commit.count() - 1));
+        });
+  }
+
+  private Optional<AppendResult> repeated(Append append) {
+    Optional<AppendResult> inside = append.repeatOf(stored(append.ids()));
+    return inside.isPresent() ? inside : repeatedOutside(append);
+  }
+
+  private Optional<AppendResult> repeatedOutside(Append append) {
+    return append.repeatOf(
+        append.ids().stream().map(outside::find).flatMap(Optional::stream).toList());
   }
 
   /** The server has aborted the transaction, so what is the matter is read outside of it. */
   private RuntimeException lost(Append append, MongoWriteException e) {
-    Optional<AppendResult> elsewhere =
-        append.repeatOf(
-            append.ids().stream().map(outside::find).flatMap(Optional::stream).toList());
-    long tail =
-        outside.read(append.stream(), StreamRange.last(1)).stream()
-            .mapToLong(RecordedEvent::version)
-            .findFirst()
-            .orElse(0);
-    if (elsewhere.isEmpty() && !append.expected().isMetBy(tail)) {
+    long tail = tails.read(append.stream());
+    if (repeatedOutside(append).isEmpty() && !append.expected().isMetBy(tail)) {
       return append.conflict(tail);
     }
     MongoException repeat =

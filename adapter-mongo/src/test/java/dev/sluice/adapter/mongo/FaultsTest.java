@@ -9,6 +9,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.mongodb.ConnectionString;
+import com.mongodb.ReadConcern;
+import com.mongodb.WriteConcern;
 import com.mongodb.client.MongoClient;
 import dev.sluice.core.Position;
 import dev.sluice.core.StoreUnavailableException;
@@ -16,6 +18,7 @@ import dev.sluice.core.event.NewEvent;
 import dev.sluice.core.event.StreamId;
 import dev.sluice.core.store.Append;
 import dev.sluice.core.store.AppendResult;
+import dev.sluice.core.store.DuplicateEventException;
 import dev.sluice.core.store.EventFilter;
 import dev.sluice.core.store.ExpectedVersion;
 import dev.sluice.core.store.LogPage;
@@ -26,10 +29,14 @@ import dev.sluice.testservers.MongoServer;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -62,6 +69,92 @@ class FaultsTest {
       assertThat(log(storage)).containsExactly("behind");
       assertThat(storage.doctor().fillers()).isEqualTo(1);
     }
+  }
+
+  @Test
+  void a_dead_writer_delays_readers_by_no_more_than_the_grace() {
+    String database = newDatabase();
+    try (Mongo.Held dies =
+        new Mongo.Held(database, append("dead", ExpectedVersion.any(), event("never")))) {
+      assertThat(dies.isDone()).isFalse();
+    }
+    // Of no length here: the first read goes past.
+    try (MongoStorage storage = Mongo.quick(database)) {
+      append(storage, "1", "behind");
+      assertThat(log(storage)).containsExactly("behind");
+    }
+  }
+
+  @Test
+  void G3_the_number_of_an_aborted_transaction_does_not_wait_for_the_grace() {
+    String name = newDatabase();
+    try (MongoStorage storage = Mongo.patient(name)) {
+      Database database =
+          new Database(CLIENT, name, new Concerns(WriteConcern.JOURNALED, ReadConcern.DEFAULT));
+      Counter counter = new Counter(database);
+      Joined joined = new Joined();
+      Frontier frontier = new Frontier(database, counter, joined, Duration.ofHours(1));
+      AtomicBoolean runs = new AtomicBoolean(true);
+      joined.drew(counter.draw(1), runs::get);
+      append(storage, "1", "behind");
+      assertThat(frontier.advance().number()).isZero();
+      assertThat(joined.ended()).isEmpty();
+      runs.set(false);
+      assertThat(joined.ended()).containsExactly(1L);
+      assertThat(frontier.advance().number()).isEqualTo(2);
+      assertThat(joined.ended()).isEmpty();
+      assertThat(log(storage)).containsExactly("behind");
+    }
+  }
+
+  /** One insert for all that wait: what is refused of it concerns nobody else. */
+  @Test
+  void S4_an_append_that_conflicts_does_not_fail_those_that_share_its_insert() throws Exception {
+    String database = newDatabase();
+    CountDownLatch go = new CountDownLatch(1);
+    AtomicInteger groups = new AtomicInteger();
+    NewEvent taken = event("taken");
+    try (MongoStorage other = MongoStorage.create(CLIENT, database);
+        MongoStorage storage =
+            MongoStorage.builder(CLIENT, database)
+                .betweenDrawAndInsert(
+                    () -> {
+                      groups.incrementAndGet();
+                      Mongo.await(go);
+                    })
+                .build()) {
+      append(other, "moved", "first");
+      other.eventStore().append(append("elsewhere", ExpectedVersion.noStream(), taken));
+      List<CompletableFuture<AppendResult>> results = new ArrayList<>();
+      // Those that occupy the committing threads, so that all others wait together.
+      for (int i = 0; i < 8; i++) {
+        results.add(appending(storage, append("busy" + i, ExpectedVersion.any(), event("b" + i))));
+      }
+      MongoStorageTest.await(() -> groups.get() == 4);
+      CompletableFuture<AppendResult> conflict =
+          appending(storage, append("moved", ExpectedVersion.noStream(), event("second")));
+      CompletableFuture<AppendResult> duplicate =
+          appending(storage, append("2", ExpectedVersion.noStream(), event("e"), taken));
+      for (int i = 0; i < 8; i++) {
+        results.add(
+            appending(storage, append("n" + i, ExpectedVersion.noStream(), event("n" + i))));
+      }
+      go.countDown();
+      for (CompletableFuture<AppendResult> result : results) {
+        assertThat(result.get(Mongo.SECONDS, TimeUnit.SECONDS).version()).isEqualTo(1);
+      }
+      assertThatThrownBy(() -> conflict.get(Mongo.SECONDS, TimeUnit.SECONDS))
+          .hasCauseInstanceOf(VersionConflictException.class);
+      assertThatThrownBy(() -> duplicate.get(Mongo.SECONDS, TimeUnit.SECONDS))
+          .hasCauseInstanceOf(DuplicateEventException.class);
+      assertThat(groups.get()).as("draws for 18 appends").isLessThan(18);
+      assertThat(log(other)).hasSize(18).doesNotContain("second", "e");
+    }
+  }
+
+  private static CompletableFuture<AppendResult> appending(MongoStorage storage, Append append) {
+    return CompletableFuture.supplyAsync(
+        () -> storage.eventStore().append(append), Thread.ofPlatform().daemon()::start);
   }
 
   @Test
@@ -152,6 +245,63 @@ class FaultsTest {
       proxy.heal();
       storage.eventStore().append(append("1", ExpectedVersion.exactly(1), during));
       assertThat(log(storage)).containsExactly("before", "during");
+    }
+  }
+
+  /** Writers that repeat what failed, with the same ids, until it is stored. */
+  @Test
+  void S6_writers_that_repeat_through_outages_store_each_append_once() throws Exception {
+    String database = newDatabase();
+    int writers = 4;
+    int each = 50;
+    AtomicInteger failed = new AtomicInteger();
+    AtomicInteger stored = new AtomicInteger();
+    List<CompletableFuture<Void>> running = new ArrayList<>();
+    try (FlakyProxy proxy = proxy();
+        MongoClient client = Mongo.impatient(proxy.port());
+        MongoStorage storage = MongoStorage.create(client, database)) {
+      for (int w = 0; w < writers; w++) {
+        String stream = "w" + w;
+        running.add(
+            CompletableFuture.runAsync(
+                () -> {
+                  for (int i = 0; i < each; i++) {
+                    Append append =
+                        append(stream, ExpectedVersion.exactly(i), event(stream + ":" + i));
+                    while (true) {
+                      try {
+                        assertThat(storage.eventStore().append(append).version()).isEqualTo(i + 1);
+                        stored.incrementAndGet();
+                        break;
+                      } catch (StoreUnavailableException e) {
+                        failed.incrementAndGet();
+                      }
+                    }
+                  }
+                },
+                Thread.ofPlatform().daemon()::start));
+      }
+      List<Runnable> outages = List.of(proxy::refuse, proxy::loseReplies);
+      for (int i = 0; i < outages.size(); i++) {
+        int until = (i + 1) * writers * each / 4;
+        MongoStorageTest.await(() -> stored.get() >= until);
+        int before = failed.get();
+        outages.get(i).run();
+        MongoStorageTest.await(() -> failed.get() > before);
+        proxy.heal();
+      }
+      for (CompletableFuture<Void> writer : running) {
+        writer.get(90, TimeUnit.SECONDS);
+      }
+    }
+    try (MongoStorage afterwards = Mongo.quick(database)) {
+      List<String> log = log(afterwards);
+      assertThat(log).hasSize(writers * each).doesNotHaveDuplicates();
+      for (int w = 0; w < writers; w++) {
+        String stream = "w" + w;
+        assertThat(log.stream().filter(text -> text.startsWith(stream + ":")).toList())
+            .isEqualTo(IntStream.range(0, each).mapToObj(i -> stream + ":" + i).toList());
+      }
     }
   }
 

@@ -24,15 +24,21 @@ import dev.sluice.core.coordination.Checkpoint;
 import dev.sluice.core.event.EventIds;
 import dev.sluice.core.event.NewEvent;
 import dev.sluice.core.event.StreamId;
+import dev.sluice.core.outbox.IntegrationMessage;
 import dev.sluice.core.outbox.OutboxMessage;
+import dev.sluice.core.store.Append;
 import dev.sluice.core.store.EventFilter;
 import dev.sluice.core.store.ExpectedVersion;
 import dev.sluice.core.store.StreamRange;
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -343,6 +349,85 @@ class MongoStorageTest {
       assertThat(held.release().version()).isEqualTo(1);
       assertThat(storage.doctor().hole()).isEmpty();
     }
+  }
+
+  @Test
+  void the_doctor_can_be_run_by_itself() throws Exception {
+    String database = newDatabase();
+    assertThat(printed(database, 2)).contains("no collection sluice_commits");
+    assertThat(CLIENT.getDatabase(database).listCollectionNames().first()).isNull();
+    try (MongoStorage storage = Mongo.patient(database)) {
+      try (Mongo.Held dies =
+          new Mongo.Held(database, append("dead", ExpectedVersion.any(), event("never")))) {
+        assertThat(dies.isDone()).isFalse();
+      }
+      storage
+          .eventStore()
+          .append(append("1", ExpectedVersion.noStream(), event(EventIds.next(), "e", 3)));
+      storage.leases().acquire("relay/lane", "its owner", Duration.ofMinutes(1));
+      storage.checkpoints().save(Checkpoint.first("view", Position.START, Payload.EMPTY, 0));
+      // It has looked twice, with the grace between, and so closed the hole.
+      assertThat(printed(database, 0))
+          .contains("MongoDB", "database '" + database + "'", "majority")
+          .contains("drawn 2, last 2, readable up to 2")
+          .containsPattern("hole +none")
+          .containsPattern("fillers +1")
+          .containsPattern("outbox +3 messages wait")
+          .containsPattern("behind +view: 1")
+          .contains("relay/lane held by its owner");
+      CLIENT
+          .getDatabase(database)
+          .getCollection(Schema.META)
+          .updateOne(Filters.eq("_id", "schema"), Updates.set("version", 99));
+      assertThatThrownBy(() -> printed(database, 1)).isInstanceOf(StoreRefusedException.class);
+    }
+  }
+
+  private static String printed(String database, int status) throws InterruptedException {
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    assertThat(Doctor.run(CLIENT, database, new PrintStream(out, true, StandardCharsets.UTF_8)))
+        .isEqualTo(status);
+    return out.toString(StandardCharsets.UTF_8);
+  }
+
+  /** The README's table; whoever makes documents larger says so there. */
+  @Test
+  void documents_are_as_large_as_the_readme_says() {
+    assertThat(bytes(1, 0)).isEqualTo(469);
+    assertThat(bytes(10, 0)).isEqualTo(3_520);
+    assertThat(bytes(1, 1)).isEqualTo(940);
+  }
+
+  /** Of a commit whose events have 200 bytes of payload and 40 of metadata. */
+  private static int bytes(int events, int messages) {
+    Instant time = Instant.parse("2026-01-02T03:04:05.678Z");
+    Payload data = Payload.ofUtf8("x".repeat(200));
+    StreamId stream = StreamId.of("account", "5f0c1d8e-6a7b-4c3d-9e2f-1a2b3c4d5e6f");
+    List<IntegrationMessage> made = new ArrayList<>();
+    for (int i = 0; i < messages; i++) {
+      made.add(
+          new IntegrationMessage(
+              EventIds.next(),
+              "large-deposit",
+              stream.toString(),
+              stream.toString(),
+              time,
+              data,
+              Optional.of("0123456789abcdef012"),
+              Optional.empty()));
+    }
+    List<NewEvent> all = new ArrayList<>();
+    for (int i = 0; i < events; i++) {
+      all.add(
+          new NewEvent(
+              EventIds.next(),
+              "money-deposited",
+              time,
+              data,
+              Payload.ofUtf8("m".repeat(40)),
+              made));
+    }
+    return EncodedCommit.of(new Append(stream, ExpectedVersion.any(), all), 1 << 24).size();
   }
 
   @Test

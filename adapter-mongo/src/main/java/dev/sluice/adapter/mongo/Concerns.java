@@ -1,0 +1,43 @@
+package dev.sluice.adapter.mongo;
+
+import com.mongodb.ReadConcern;
+import com.mongodb.ReadConcernLevel;
+import com.mongodb.WriteConcern;
+import java.util.ArrayList;
+import java.util.List;
+
+/** How writes are acknowledged and how sure reads are, and what is lost by that. */
+record Concerns(WriteConcern write, ReadConcern read) {
+
+  /** What is given up on a server of this kind, each with the guarantee's number; or nothing. */
+  List<String> losses(boolean replicaSet) {
+    List<String> losses = new ArrayList<>();
+    if (replicaSet && !"majority".equals(write.getWObject())) {
+      losses.add(
+          "write concern "
+              + write.asDocument()
+              + ": a new primary can lack appends that were acknowledged (S1), and positions that"
+              + " were read can appear again with other events (G2)");
+    }
+    if (!Boolean.TRUE.equals(write.getJournal())) {
+      losses.add(
+          "write concern "
+              + write.asDocument()
+              + ": not journaled, a server that dies can lose appends that were acknowledged (S1)");
+    }
+    if (replicaSet
+        && read.getLevel() != ReadConcernLevel.MAJORITY
+        && read.getLevel() != ReadConcernLevel.LINEARIZABLE) {
+      losses.add(
+          "read concern "
+              + read.asDocument()
+              + ": readers can be given events that a new primary does not have (G2)");
+    }
+    return losses;
+  }
+
+  @Override
+  public String toString() {
+    return "write " + write.asDocument() + ", read " + read.asDocument();
+  }
+}
