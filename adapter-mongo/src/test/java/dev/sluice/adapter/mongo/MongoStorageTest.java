@@ -30,6 +30,7 @@ import dev.sluice.core.store.Append;
 import dev.sluice.core.store.EventFilter;
 import dev.sluice.core.store.ExpectedVersion;
 import dev.sluice.core.store.StreamRange;
+import dev.sluice.core.store.VersionConflictException;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
@@ -286,7 +287,8 @@ class MongoStorageTest {
   /** Both answers are tested: which one depends on the server that was found. */
   @Test
   void a_session_is_joined_where_there_is_a_replica_set_and_refused_elsewhere() {
-    try (MongoStorage storage = MongoStorage.create(CLIENT, newDatabase())) {
+    String database = newDatabase();
+    try (MongoStorage storage = MongoStorage.create(CLIENT, database)) {
       append(storage, "1", "before");
       if (!storage.joinsSessions()) {
         assertThatThrownBy(() -> storage.eventStore(Mongo.noSession()))
@@ -314,8 +316,44 @@ class MongoStorageTest {
         storage.eventStore(session).append(append("1", ExpectedVersion.any(), event("aborted")));
         session.abortTransaction();
         append(storage, "1", "after");
-        await(() -> log(storage).size() == 3);
+        // At once: this process knows that its transaction has ended.
         assertThat(log(storage)).containsExactly("before", "inside", "after");
+        session.startTransaction();
+        // Begins to read here, and does not see what comes next.
+        CLIENT
+            .getDatabase(database)
+            .getCollection("something_else")
+            .insertOne(session, new Document());
+        append(storage, "1", "overtakes");
+        assertThatThrownBy(
+                () ->
+                    storage
+                        .eventStore(session)
+                        .append(append("1", ExpectedVersion.exactly(3), event("too late"))))
+            .isInstanceOfSatisfying(
+                VersionConflictException.class, e -> assertThat(e.actual()).isEqualTo(4));
+        storage.eventStore(session).append(append("1", ExpectedVersion.any(), event("last")));
+        session.commitTransaction();
+        assertThat(log(storage)).containsExactly("before", "inside", "after", "overtakes", "last");
+      }
+    }
+  }
+
+  /** Both answers are tested here too. */
+  @Test
+  void appends_of_other_processes_wake_readers_where_there_is_a_replica_set() {
+    String database = newDatabase();
+    CountDownLatch woken = new CountDownLatch(1);
+    try (MongoStorage storage = MongoStorage.create(CLIENT, database);
+        MongoStorage other = MongoStorage.create(CLIENT, database)) {
+      storage.globalLog().onAppend(woken::countDown);
+      append(other, "1", "from elsewhere");
+      if (storage.hearsOtherProcesses()) {
+        Mongo.await(woken);
+      } else {
+        assertThat(woken.getCount()).isEqualTo(1);
+        append(storage, "1", "own");
+        Mongo.await(woken);
       }
     }
   }
