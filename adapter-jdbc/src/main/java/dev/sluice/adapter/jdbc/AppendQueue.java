@@ -18,9 +18,13 @@ import org.jspecify.annotations.Nullable;
  * Group commit: appends that wait at the same moment share one statement, one transaction and one
  * round trip, and each gets its own outcome.
  *
- * <p>There are a few <i>lanes</i>. An append that finds a free lane goes at once. The others wait;
- * when a lane gets free, the first of them becomes its leader and takes along all who wait with it.
+ * <p>There are a few <i>lanes</i>. An append that finds all of them free goes at once. The others
+ * wait; when a lane gets free, the first of them becomes its leader and takes along all who wait.
  * Nobody waits for company, and there is no thread but the callers'.
+ *
+ * <p>The more wait, the less each of them costs, so there is one lane as long as its commits are
+ * quick. An append that has waited for {@value #PATIENCE_MICROS} microseconds opens another one:
+ * the disk or the network is slow then, or somebody holds one of the streams open.
  *
  * <p>Two appends to the same stream are never under way at the same time, so that within a process
  * they meet in order instead of failing each other. A group that fails as a whole, because an
@@ -31,6 +35,9 @@ final class AppendQueue {
 
   /** Waiting longer than this for somebody else's transaction is done outside of the lanes. */
   static final int LOCK_TIMEOUT_MILLIS = 100;
+
+  /** More than a group takes on a near server, less than a person sees. */
+  private static final int PATIENCE_MICROS = 3_000;
 
   private static final int MAX_APPENDS = 256;
   private static final int MAX_ITEMS = 2_048;
@@ -57,7 +64,9 @@ final class AppendQueue {
     Waiting mine = new Waiting(append, Thread.currentThread());
     List<Waiting> group = enter(mine);
     if (group.isEmpty()) {
-      mine.await();
+      while (!mine.await() && !opensLane(mine)) {
+        // Others are as late; the next commit takes them all.
+      }
       if (mine.state == State.LEADS) {
         group = gather(mine);
       }
@@ -68,16 +77,35 @@ final class AppendQueue {
     return finish(mine);
   }
 
-  /** A group with this append in front if a lane is free for it; else it waits. */
+  /** A group with this append alone if nothing is under way; else it waits. */
   private List<Waiting> enter(Waiting mine) {
     lock.lock();
     try {
-      if (lanesInUse < lanes && streamsUnderWay.add(mine.append.stream())) {
+      if (lanesInUse == 0 && streamsUnderWay.add(mine.append.stream())) {
         lanesInUse++;
         return List.of(mine);
       }
       waiting.add(mine);
       return List.of();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** Whether an append that has waited for long leads one more lane from now on. */
+  private boolean opensLane(Waiting mine) {
+    lock.lock();
+    try {
+      if (mine.state == State.WAITS
+          && lanesInUse < lanes
+          && waiting.contains(mine)
+          && streamsUnderWay.add(mine.append.stream())) {
+        waiting.remove(mine);
+        lanesInUse++;
+        mine.state = State.LEADS;
+        return true;
+      }
+      return false;
     } finally {
       lock.unlock();
     }
@@ -220,18 +248,24 @@ final class AppendQueue {
     }
 
     /**
-     * Waits to be told what comes next. Not interruptible: it may be too late to withdraw, and then
-     * the caller has to learn what was stored.
+     * Waits, for a while, to be told what comes next. Not interruptible: it may be too late to
+     * withdraw, and then the caller has to learn what was stored.
+     *
+     * @return whether it was told
      */
-    void await() {
+    boolean await() {
       boolean interrupted = false;
-      while (state == State.WAITS) {
-        LockSupport.park(this);
+      long end = System.nanoTime() + PATIENCE_MICROS * 1_000L;
+      long left = end - System.nanoTime();
+      while (state == State.WAITS && left > 0) {
+        LockSupport.parkNanos(this, left);
         interrupted |= Thread.interrupted();
+        left = end - System.nanoTime();
       }
       if (interrupted) {
         Thread.currentThread().interrupt();
       }
+      return state != State.WAITS;
     }
 
     void become(State next) {

@@ -8,27 +8,34 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The horizon: the position up to which everything that will ever be there is visible; the proof
- * stands in {@code sql/append.sql}. It only moves up, so what was learnt stays true, and whoever
- * reads below it needs to ask nobody.
+ * stands in {@code sql/append.sql}.
+ *
+ * <p>What is kept of it is the position of the last event below it, the head. It only moves up, so
+ * whoever reads up to it needs to ask nobody. The horizon itself would not do: it comes from the
+ * sequence, and after a crash of the server numbers between the head and it may be drawn again.
  */
 final class Horizon {
 
   private final Database database;
   private final EventKinds kinds;
-  private final String statements;
+  private final String ask;
+  private final String head;
   private volatile long known;
 
   Horizon(Database database, EventKinds kinds) {
     this.database = database;
     this.kinds = kinds;
-    this.statements = database.sql().get("horizon");
+    this.ask = database.sql().get("horizon");
+    this.head =
+        database.sql().get("log-head", Map.of("until", database.sql().get("horizon-position")));
   }
 
-  /** The last horizon that this process has seen. All kinds of events below are known. */
+  /** The last head that this process has seen. All kinds of events up to it are known. */
   long known() {
     return known;
   }
@@ -36,19 +43,18 @@ final class Horizon {
   /**
    * Asks for the horizon of now and, in the same round trip, reads up to it.
    *
-   * @param query reads up to {@code {until}}; its parts are filled in here
+   * @param query reads up to {@code horizon-position}; empty if only the head is wanted
    */
   <T> T read(Connection connection, String query, Binder binder, Reader<T> reader)
       throws SQLException {
-    try (PreparedStatement statement = connection.prepareStatement(statements + "\n" + query)) {
+    String all = ask + "\n" + (query.isEmpty() ? "" : query + ";\n") + head;
+    try (PreparedStatement statement = connection.prepareStatement(all)) {
       binder.bind(statement);
       statement.execute();
       statement.getMoreResults();
-      long horizon;
       long kindCount;
       try (ResultSet row = statement.getResultSet()) {
         row.next();
-        horizon = row.getLong(1);
         kindCount = row.getLong(2);
         if (!row.getString(3).equals("read committed")) {
           throw new StoreRefusedException(
@@ -71,14 +77,22 @@ final class Horizon {
       while (statement.getMoreResults(java.sql.Statement.KEEP_CURRENT_RESULT)) {
         results.add(statement.getResultSet());
       }
-      T read = reader.read(results, horizon);
-      // Only now: whoever sees the new horizon must know all kinds below it.
-      raise(horizon);
+      ResultSet last = results.removeLast();
+      last.next();
+      long reached = last.getLong(1);
+      T read = reader.read(results, reached);
+      // Only now: whoever sees the new head must know all kinds up to it.
+      raise(reached);
       return read;
     }
   }
 
-  /** Reads up to the horizon that is known, without asking for a newer one. */
+  /** The head of now. */
+  long head(Connection connection) throws SQLException {
+    return read(connection, "", statement -> {}, (results, reached) -> reached);
+  }
+
+  /** Reads up to the head that is known, without asking for the horizon. */
   <T> T readKnown(Connection connection, String query, Binder binder, Reader<T> reader)
       throws SQLException {
     try (PreparedStatement statement = connection.prepareStatement(query)) {
@@ -89,12 +103,8 @@ final class Horizon {
     }
   }
 
-  private synchronized void raise(long horizon) {
-    known = Math.max(known, horizon);
-  }
-
-  Database database() {
-    return database;
+  private synchronized void raise(long head) {
+    known = Math.max(known, head);
   }
 
   /** Sets the parameters of a query. */
@@ -104,6 +114,6 @@ final class Horizon {
 
   /** Reads the results of a query's statements. */
   interface Reader<T extends @Nullable Object> {
-    T read(List<ResultSet> results, long horizon) throws SQLException;
+    T read(List<ResultSet> results, long head) throws SQLException;
   }
 }

@@ -25,14 +25,12 @@ final class PostgresGlobalLog implements GlobalLog {
   private final EventKinds kinds;
   private final Horizon horizon;
   private final WakeUps wakeUps;
-  private final String head;
 
   PostgresGlobalLog(Database database, EventKinds kinds, Horizon horizon, WakeUps wakeUps) {
     this.database = database;
     this.kinds = kinds;
     this.horizon = horizon;
     this.wakeUps = wakeUps;
-    this.head = database.sql().get("log-head", untilHorizon());
   }
 
   @Override
@@ -89,7 +87,7 @@ final class PostgresGlobalLog implements GlobalLog {
           connection,
           query,
           binder,
-          (results, until2) -> {
+          (results, head) -> {
             List<RecordedEvent> events = events(results.getFirst(), connection);
             return new LogPage(
                 events,
@@ -97,21 +95,15 @@ final class PostgresGlobalLog implements GlobalLog {
                 events.size() == limit);
           });
     }
-    boolean filtered = wanted != null;
     return horizon.read(
         connection,
-        filtered ? query + ";\n" + head : query,
+        query,
         binder,
-        (results, until2) -> {
+        (results, head) -> {
           List<RecordedEvent> events = events(results.getFirst(), connection);
           boolean more = events.size() == limit;
           Position next = events.isEmpty() ? after : events.getLast().position();
-          if (filtered && !more) {
-            ResultSet row = results.get(1);
-            row.next();
-            next = Position.max(next, new Position(row.getLong(1)));
-          }
-          return new LogPage(events, next, more);
+          return new LogPage(events, more ? next : Position.max(next, new Position(head)), more);
         });
   }
 
@@ -168,15 +160,7 @@ final class PostgresGlobalLog implements GlobalLog {
               OpenAppends.list(connection, database.sql()).stream()
                   .findFirst()
                   .map(open -> new LogStatus.OpenAppend(open.describe(), open.since()));
-          return horizon.read(
-              connection,
-              head,
-              statement -> {},
-              (results, until) -> {
-                ResultSet row = results.getFirst();
-                row.next();
-                return new LogStatus(new Position(row.getLong(1)), oldest);
-              });
+          return new LogStatus(new Position(horizon.head(connection)), oldest);
         });
   }
 
@@ -185,8 +169,8 @@ final class PostgresGlobalLog implements GlobalLog {
     return database.call(
         "counting events",
         connection -> {
-          // Learns all kinds up to the horizon first.
-          horizon.read(connection, head, statement -> {}, (results, until) -> until);
+          // Learns all kinds up to the head first.
+          long head = horizon.head(connection);
           @Nullable List<Integer> wanted = kindsOf(filter);
           String query =
               database
@@ -201,9 +185,9 @@ final class PostgresGlobalLog implements GlobalLog {
                   statement.setArray(next++, connection.createArrayOf("integer", wanted.toArray()));
                 }
                 statement.setLong(next++, after.value());
-                statement.setLong(next, horizon.known());
+                statement.setLong(next, head);
               },
-              (results, until) -> {
+              (results, reached) -> {
                 results.getFirst().next();
                 return results.getFirst().getLong(1);
               });

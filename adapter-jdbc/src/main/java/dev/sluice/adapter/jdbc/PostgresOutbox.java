@@ -6,7 +6,6 @@ import dev.sluice.core.Registration;
 import dev.sluice.core.outbox.IntegrationMessage;
 import dev.sluice.core.outbox.Outbox;
 import dev.sluice.core.outbox.OutboxMessage;
-import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
@@ -24,8 +23,7 @@ final class PostgresOutbox implements Outbox {
   private final Database database;
   private final Horizon horizon;
   private final WakeUps wakeUps;
-  private final String known;
-  private final String latest;
+  private final String page;
   private final String head;
   private final String count;
 
@@ -34,8 +32,7 @@ final class PostgresOutbox implements Outbox {
     this.horizon = horizon;
     this.wakeUps = wakeUps;
     Map<String, String> until = Map.of("until", database.sql().get("horizon-position"));
-    this.known = database.sql().get("outbox", Map.of("until", "?"));
-    this.latest = database.sql().get("outbox", until);
+    this.page = database.sql().get("outbox", until);
     this.head = database.sql().get("outbox-head", until);
     this.count = database.sql().get("outbox-count", until);
   }
@@ -43,35 +40,17 @@ final class PostgresOutbox implements Outbox {
   @Override
   public List<OutboxMessage> read(Position after, int limit) {
     Outbox.checkedLimit(limit);
-    return database.call("reading the outbox", connection -> read(connection, after, limit));
-  }
-
-  private List<OutboxMessage> read(Connection connection, Position after, int limit)
-      throws SQLException {
-    long until = horizon.known();
-    if (after.value() < until) {
-      List<OutboxMessage> page =
-          horizon.readKnown(
-              connection,
-              known,
-              statement -> {
-                statement.setLong(1, after.value());
-                statement.setLong(2, until);
-                statement.setInt(3, limit);
-              },
-              (results, horizonNow) -> messages(results.getFirst()));
-      if (page.size() == limit) {
-        return page;
-      }
-    }
-    return horizon.read(
-        connection,
-        latest,
-        statement -> {
-          statement.setLong(1, after.value());
-          statement.setInt(2, limit);
-        },
-        (results, horizonNow) -> messages(results.getFirst()));
+    return database.call(
+        "reading the outbox",
+        connection ->
+            horizon.read(
+                connection,
+                page,
+                statement -> {
+                  statement.setLong(1, after.value());
+                  statement.setInt(2, limit);
+                },
+                (results, head) -> messages(results.getFirst())));
   }
 
   private static List<OutboxMessage> messages(ResultSet rows) throws SQLException {
@@ -111,7 +90,7 @@ final class PostgresOutbox implements Outbox {
                 connection,
                 query,
                 binder,
-                (results, until) -> {
+                (results, reached) -> {
                   results.getFirst().next();
                   return results.getFirst().getLong(1);
                 }));

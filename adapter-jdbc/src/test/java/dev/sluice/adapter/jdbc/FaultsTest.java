@@ -115,6 +115,35 @@ class FaultsTest {
   }
 
   @Test
+  void G2_numbersThatACrashOfTheServerGivesBackAreNotPassed() throws Exception {
+    try (JdbcStorage storage = JdbcStorage.create(pool);
+        Connection connection = database.dataSource().getConnection();
+        Connection late = database.dataSource().getConnection()) {
+      Position first =
+          storage
+              .eventStore()
+              .append(STREAM, ExpectedVersion.any(), List.of(Events.event(0)))
+              .position();
+      // Drawn and not flushed: a reader sees it in the sequence, a crash takes it back.
+      execute(connection, "select nextval('sluice.commit_number') from generate_series(1, 10)");
+      assertThat(storage.globalLog().read(Position.START, EventFilter.ALL, 10).events()).hasSize(1);
+      execute(
+          connection, "select setval('sluice.commit_number', " + (first.value() >> 16) + ", true)");
+
+      late.setAutoCommit(false);
+      storage
+          .join(late)
+          .eventStore()
+          .append(StreamId.of("account", "late"), ExpectedVersion.any(), List.of(Events.event(0)));
+      storage.eventStore().append(STREAM, ExpectedVersion.any(), List.of(Events.event(0)));
+
+      assertThat(storage.globalLog().read(first, EventFilter.ALL, 1).events()).isEmpty();
+      late.commit();
+      assertThat(storage.globalLog().read(first, EventFilter.ALL, 10).events()).hasSize(2);
+    }
+  }
+
+  @Test
   void aStreamThatSomebodyHoldsOpenDoesNotStopOtherAppends() throws Exception {
     try (JdbcStorage storage = JdbcStorage.builder(pool).appendLanes(1).build();
         Connection connection = database.dataSource().getConnection();
