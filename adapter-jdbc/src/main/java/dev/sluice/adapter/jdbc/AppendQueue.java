@@ -10,9 +10,12 @@ import java.util.HashSet;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Group commit: appends that wait at the same moment share one statement, one transaction and one
@@ -20,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>There are a few <i>lanes</i>. An append that finds all of them free goes at once. The others
  * wait; when a lane gets free, the first of them becomes its leader and takes along all who wait.
- * Nobody waits for company, and there is no thread but the callers'.
+ * An append that nobody came just before goes at once, and there is no thread but the callers'.
  *
  * <p>The more wait, the less each of them costs, so there is one lane as long as its commits are
  * quick. An append that has waited for {@value #PATIENCE_MICROS} microseconds opens another one:
@@ -33,11 +36,15 @@ import org.jspecify.annotations.Nullable;
  */
 final class AppendQueue {
 
+  private static final Logger LOG = LoggerFactory.getLogger(AppendQueue.class);
+
   /** Waiting longer than this for somebody else's transaction is done outside of the lanes. */
   static final int LOCK_TIMEOUT_MILLIS = 100;
 
   /** More than a group takes on a near server, less than a person sees. */
   private static final int PATIENCE_MICROS = 3_000;
+
+  private static final long KEEP_CONNECTION = 1_000_000_000L;
 
   private static final int MAX_APPENDS = 256;
   private static final int MAX_ITEMS = 2_048;
@@ -53,6 +60,15 @@ final class AppendQueue {
   private final Set<String> streamsUnderWay = new HashSet<>();
   private int lanesInUse;
 
+  /** Signalled when as many wait as were there when the last group ended. */
+  private final Condition company = lock.newCondition();
+
+  /** How many were in the last group or waited when it ended, when that was, and its duration. */
+  private int lively;
+
+  private long groupEnd;
+  private long groupNanos;
+
   AppendQueue(Database database, int lanes) {
     this.database = database;
     this.statements = AppendStatements.queued(database.sql(), LOCK_TIMEOUT_MILLIS);
@@ -62,31 +78,29 @@ final class AppendQueue {
 
   AppendResult append(ReadyAppend append) {
     Waiting mine = new Waiting(append, Thread.currentThread());
-    List<Waiting> group = enter(mine);
-    if (group.isEmpty()) {
-      while (!mine.await() && !opensLane(mine)) {
-        // Others are as late; the next commit takes them all.
-      }
-      if (mine.state == State.LEADS) {
-        group = gather(mine);
-      }
+    enter(mine);
+    while (mine.state == State.WAITS && !mine.await() && !opensLane(mine)) {
+      // Others are as late; the next commit takes them all.
     }
-    if (!group.isEmpty()) {
-      lead(mine, group);
+    if (mine.state == State.LEADS) {
+      lead(mine, gather(mine));
     }
     return finish(mine);
   }
 
-  /** A group with this append alone if nothing is under way; else it waits. */
-  private List<Waiting> enter(Waiting mine) {
+  /** Leads if nothing is under way; else waits. */
+  private void enter(Waiting mine) {
     lock.lock();
     try {
       if (lanesInUse == 0 && streamsUnderWay.add(mine.append.stream())) {
         lanesInUse++;
-        return List.of(mine);
+        mine.state = State.LEADS;
+        return;
       }
       waiting.add(mine);
-      return List.of();
+      if (waiting.size() + 1 >= lively) {
+        company.signal();
+      }
     } finally {
       lock.unlock();
     }
@@ -120,6 +134,7 @@ final class AppendQueue {
     long bytes = leader.append.bytes();
     lock.lock();
     try {
+      awaitCompany();
       Iterator<Waiting> others = waiting.iterator();
       while (others.hasNext() && group.size() < MAX_APPENDS) {
         Waiting other = others.next();
@@ -143,13 +158,40 @@ final class AppendQueue {
     return group;
   }
 
+  /**
+   * Those whose appends have just ended together often append again at once, and a commit for all
+   * of them costs little more than one for the first who is back. So a leader that comes right
+   * behind a group waits for them, for up to half the time that the group took. One that comes
+   * later, or was alone before, waits for nobody.
+   */
+  private void awaitCompany() {
+    long left = groupEnd + groupNanos / 2 - System.nanoTime();
+    boolean interrupted = false;
+    while (lanesInUse == 1 && waiting.size() + 1 < lively && left > 0) {
+      try {
+        left = company.awaitNanos(left);
+      } catch (InterruptedException e) {
+        interrupted = true;
+        left = 0;
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
   private void lead(Waiting leader, List<Waiting> group) {
+    long begin = System.nanoTime();
+    @Nullable LaneConnection connection = null;
     try {
-      run(group);
+      connection = run(group, leader.connection);
     } finally {
-      Waiting next = leave(group);
+      Waiting next = leave(group, begin);
       if (next != null) {
+        next.connection = connection;
         next.become(State.LEADS);
+      } else if (connection != null) {
+        connection.close();
       }
       for (Waiting member : group) {
         // Also after an Error of the leader: nobody may wait for ever.
@@ -163,17 +205,25 @@ final class AppendQueue {
     }
   }
 
-  private void run(List<Waiting> group) {
-    try (Connection connection = database.open()) {
+  /** Returns the connection for the next leader, if it is still good for that. */
+  private @Nullable LaneConnection run(List<Waiting> group, @Nullable LaneConnection handedOn) {
+    @Nullable LaneConnection lane = handedOn;
+    try {
+      if (lane == null) {
+        lane = new LaneConnection(database.open(), System.nanoTime());
+      }
       List<ReadyAppend> appends = new ArrayList<>(group.size());
       for (Waiting member : group) {
         appends.add(member.append);
       }
-      @Nullable AppendResult[] results = statements.run(connection, appends);
+      @Nullable AppendResult[] results = statements.run(lane.connection, appends);
       for (int i = 0; i < results.length; i++) {
         Waiting member = group.get(i);
         member.result = results[i];
         member.state = results[i] != null ? State.DONE : State.REFUSED;
+      }
+      if (System.nanoTime() - lane.since < KEEP_CONNECTION) {
+        return lane;
       }
     } catch (SQLException e) {
       boolean rolledBack = Failures.isRefusal(e);
@@ -182,12 +232,19 @@ final class AppendQueue {
         member.state = rolledBack ? State.GOES_ALONE : State.FAILED;
       }
     }
+    if (lane != null) {
+      lane.close();
+    }
+    return null;
   }
 
   /** Frees the lane, or hands it on. */
-  private @Nullable Waiting leave(List<Waiting> group) {
+  private @Nullable Waiting leave(List<Waiting> group, long begin) {
     lock.lock();
     try {
+      lively = group.size() + waiting.size();
+      groupEnd = System.nanoTime();
+      groupNanos = groupEnd - begin;
       for (Waiting member : group) {
         streamsUnderWay.remove(member.append.stream());
       }
@@ -224,6 +281,20 @@ final class AppendQueue {
         });
   }
 
+  /**
+   * A lane keeps its connection from group to group: the server's process behind it has the plan
+   * and the tables' data at hand. Only for a while, because pools suspect who keeps one.
+   */
+  private record LaneConnection(Connection connection, long since) {
+    void close() {
+      try {
+        connection.close();
+      } catch (SQLException e) {
+        LOG.debug("A connection could not be given back", e);
+      }
+    }
+  }
+
   private enum State {
     WAITS,
     LEADS,
@@ -240,6 +311,7 @@ final class AppendQueue {
     private final Thread thread;
     private @Nullable AppendResult result;
     private @Nullable SQLException failure;
+    private @Nullable LaneConnection connection;
     private volatile State state = State.WAITS;
 
     Waiting(ReadyAppend append, Thread thread) {

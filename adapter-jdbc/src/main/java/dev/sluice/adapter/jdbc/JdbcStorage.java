@@ -279,8 +279,8 @@ public final class JdbcStorage implements Storage {
   /** Settings of a storage. Not safe for concurrent use. */
   public static final class Builder {
 
-    /** How many commits of appends run at a time, unless set otherwise. */
-    public static final int DEFAULT_APPEND_LANES = 2;
+    /** How many commits of appends run at a time at most, unless set otherwise. */
+    public static final int DEFAULT_APPEND_LANES = 4;
 
     private static final Pattern SCHEMA = Pattern.compile("[a-z_][a-z0-9_]{0,47}");
 
@@ -332,8 +332,9 @@ public final class JdbcStorage implements Storage {
     }
 
     /**
-     * How many commits of appends run at a time, by default {@value #DEFAULT_APPEND_LANES}. Appends
-     * that find all of them busy wait, and then share the next one. Each uses one connection.
+     * How many commits of appends run at a time at most, by default {@value #DEFAULT_APPEND_LANES}.
+     * Appends that find one under way wait, and then share the next one; a second one begins beside
+     * it only when the first takes long. Each uses one connection.
      *
      * @param lanes 1 to 64, or 0 to give each append a commit and a connection of its own at once
      */
