@@ -78,7 +78,10 @@ enum Rules {
           .should()
           .dependOnClassesThat(
               assignableTo(DomainEvent.class)
-                  .or(resideInAPackage("dev.sluice.examples.bank.account..")))
+                  .or(
+                      resideInAnyPackage(
+                          "dev.sluice.examples.bank.account..",
+                          "dev.sluice.examples.bank.transfer..")))
           .because("the published language has a contract of its own, apart from the domain's")),
 
   FRAUD_KNOWS_NO_CLASS_OF_THE_BANK(
@@ -92,7 +95,8 @@ enum Rules {
   DOMAIN_KNOWS_NO_STORE(
       noClasses()
           .that()
-          .resideInAPackage("dev.sluice.examples.bank.account..")
+          .resideInAnyPackage(
+              "dev.sluice.examples.bank.account..", "dev.sluice.examples.bank.transfer..")
           .should()
           .dependOnClassesThat(
               resideInAnyPackage(

@@ -7,9 +7,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.sluice.adapter.inmemory.InMemoryStorage;
 import dev.sluice.core.Position;
 import dev.sluice.core.serialization.jackson.JacksonSerializer;
+import dev.sluice.core.subscription.Subscriptions;
 import dev.sluice.examples.bank.account.Account.Status;
 import dev.sluice.examples.bank.account.RefusedException;
+import dev.sluice.examples.bank.transfer.Transfer;
+import dev.sluice.examples.bank.transfer.Transfer.Stage;
 import java.util.UUID;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 
 class BankTest {
@@ -41,7 +45,9 @@ class BankTest {
 
     bank.transfer(id, "1", "2", chf(30));
     bank.transfer(id, "1", "2", chf(30));
+    runTransfers(id);
 
+    assertThat(bank.transfer(id)).isEqualTo(new Transfer(Stage.COMPLETED, ""));
     assertThat(bank.account("1").state().balance()).isEqualTo(chf(70));
     assertThat(bank.account("2").state().balance()).isEqualTo(chf(30));
   }
@@ -52,13 +58,51 @@ class BankTest {
     bank.open("2", "Ben", "756.2");
     bank.close("2");
     bank.deposit("1", chf(100), "");
+    UUID id = UUID.randomUUID();
 
-    assertThatThrownBy(() -> bank.transfer(UUID.randomUUID(), "1", "2", chf(30)))
-        .isInstanceOf(RefusedException.class)
-        .hasMessage("The account is closed.");
+    bank.transfer(id, "1", "2", chf(30));
+    assertThat(bank.account("1").state().balance()).isEqualTo(chf(70));
+    runTransfers(id);
 
+    assertThat(bank.transfer(id))
+        .isEqualTo(new Transfer(Stage.COMPENSATED, "The account is closed."));
     assertThat(bank.account("1").state().balance()).isEqualTo(chf(100));
     assertThat(bank.account("2").state().status()).isEqualTo(Status.CLOSED);
+  }
+
+  @Test
+  void a_transfer_that_can_go_nowhere_says_so() {
+    bank.open("1", "Anna", "756.1");
+    bank.deposit("1", chf(30), "");
+    UUID id = UUID.randomUUID();
+
+    bank.transfer(id, "1", "nobody", chf(30));
+    bank.close("1");
+    runTransfers(id);
+
+    assertThat(bank.transfer(id)).isEqualTo(new Transfer(Stage.STRANDED, "The account is closed."));
+  }
+
+  @Test
+  void more_than_there_is_is_not_transferred() {
+    bank.open("1", "Anna", "756.1");
+    UUID id = UUID.randomUUID();
+    assertThatThrownBy(() -> bank.transfer(id, "1", "2", chf(1)))
+        .isInstanceOf(RefusedException.class)
+        .hasMessage("There are 0.00 CHF in the account, not 1.00 CHF.");
+    assertThat(bank.transfer(id).stage()).isEqualTo(Stage.UNKNOWN);
+  }
+
+  /** Until a transfer is over, in a process that is started for it. */
+  private void runTransfers(UUID id) {
+    try (Subscriptions subscriptions = Subscriptions.of(storage)) {
+      subscriptions.start(bank.transfers());
+      long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+      while (!bank.transfer(id).isOver()) {
+        assertThat(System.nanoTime()).as(() -> "" + subscriptions.status()).isLessThan(end);
+        Thread.onSpinWait();
+      }
+    }
   }
 
   @Test

@@ -4,10 +4,12 @@ import dev.sluice.core.aggregate.Decider;
 import dev.sluice.examples.bank.account.AccountCommand.Close;
 import dev.sluice.examples.bank.account.AccountCommand.Deposit;
 import dev.sluice.examples.bank.account.AccountCommand.Open;
+import dev.sluice.examples.bank.account.AccountCommand.Send;
 import dev.sluice.examples.bank.account.AccountCommand.Withdraw;
 import dev.sluice.examples.bank.account.AccountEvent.Closed;
 import dev.sluice.examples.bank.account.AccountEvent.Deposited;
 import dev.sluice.examples.bank.account.AccountEvent.Opened;
+import dev.sluice.examples.bank.account.AccountEvent.Sent;
 import dev.sluice.examples.bank.account.AccountEvent.Withdrawn;
 import java.util.List;
 
@@ -43,6 +45,7 @@ public record Account(Status status, String holder, Money balance) {
             new Account(account.status, account.holder, deposited.balance());
         case Withdrawn withdrawn ->
             new Account(account.status, account.holder, withdrawn.balance());
+        case Sent sent -> new Account(account.status, account.holder, sent.balance());
         case Closed closed -> new Account(Status.CLOSED, account.holder, account.balance);
       };
     }
@@ -62,13 +65,12 @@ public record Account(Status status, String holder, Money balance) {
           yield List.of(new Deposited(deposit.amount(), balance, deposit.note()));
         }
         case Withdraw withdraw -> {
-          requireOpen(account);
-          Money amount = positive(withdraw.amount());
-          if (amount.compareTo(account.balance) > 0) {
-            throw new RefusedException(
-                "There are %s in the account, not %s.".formatted(account.balance, amount));
-          }
-          yield List.of(new Withdrawn(amount, account.balance.minus(amount), withdraw.note()));
+          Money rest = restAfter(withdraw.amount(), account);
+          yield List.of(new Withdrawn(withdraw.amount(), rest, withdraw.note()));
+        }
+        case Send send -> {
+          Money rest = restAfter(send.amount(), account);
+          yield List.of(new Sent(send.transfer(), send.from(), send.to(), send.amount(), rest));
         }
         case Close close -> {
           requireOpen(account);
@@ -79,6 +81,15 @@ public record Account(Status status, String holder, Money balance) {
           yield List.of(new Closed());
         }
       };
+    }
+
+    private static Money restAfter(Money amount, Account account) {
+      requireOpen(account);
+      if (positive(amount).compareTo(account.balance) > 0) {
+        throw new RefusedException(
+            "There are %s in the account, not %s.".formatted(account.balance, amount));
+      }
+      return account.balance.minus(amount);
     }
 
     private static void requireOpen(Account account) {

@@ -26,6 +26,15 @@ public sealed interface AccountEvent extends DomainEvent {
   @EventType("money-withdrawn")
   record Withdrawn(Money amount, Money balance, String note) implements AccountEvent {}
 
+  /**
+   * Money left for another account; the transfer sees to it that it arrives, or comes back.
+   *
+   * @param transfer the transfer's id
+   */
+  @EventType("money-sent")
+  record Sent(String transfer, String from, String to, Money amount, Money balance)
+      implements AccountEvent {}
+
   /** The account was closed; nothing happens to it any more. */
   @EventType("account-closed")
   record Closed() implements AccountEvent {}

@@ -8,10 +8,17 @@ import dev.sluice.adapter.inmemory.InMemoryStorage;
 import dev.sluice.adapter.jdbc.JdbcStorage;
 import dev.sluice.adapter.mongo.MongoStorage;
 import dev.sluice.core.outbox.BrokerUnavailableException;
+import dev.sluice.core.outbox.MessagePublisher;
+import dev.sluice.core.serialization.jackson.JacksonSerializer;
 import dev.sluice.core.store.Storage;
+import dev.sluice.examples.bank.Bank;
+import dev.sluice.examples.bank.balances.Balances;
+import dev.sluice.examples.bank.balances.InMemoryBalances;
+import dev.sluice.examples.bank.balances.PostgresBalances;
 import dev.sluice.examples.bank.demo.DemoSettings.Store;
 import dev.sluice.examples.bank.published.BankLanguage;
 import dev.sluice.examples.sqlite.SqliteStorage;
+import dev.sluice.publisher.Relay;
 import dev.sluice.publisher.kafka.KafkaMessagePublisher;
 import dev.sluice.publisher.kafka.PublishedLanguage;
 import dev.sluice.testservers.KafkaServer;
@@ -30,11 +37,16 @@ import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.function.Supplier;
+import org.apache.kafka.common.KafkaException;
 
 /** A store and a broker, and how a service opens them. */
 final class Servers implements AutoCloseable {
 
   static final String TOPIC = "bank";
+  static final String BALANCES = "balances";
+
+  private static final String POSTGRES_URI =
+      "-Dpostgres.uri='jdbc:postgresql://host:port/database?user=…&password=…'";
 
   private final String kafka;
   private final Supplier<Service> store;
@@ -131,19 +143,17 @@ final class Servers implements AutoCloseable {
   }
 
   private static Supplier<HikariConfig> existing(String uri) {
+    // Without what may hold a password.
+    String shown = uri.replaceFirst("\\?.*", "").replaceFirst("//[^/]*@", "//");
+    if (!uri.startsWith("jdbc:postgresql:")) {
+      throw new DemoException(
+          "'" + shown + "' is no PostgreSQL that JDBC knows. Write " + POSTGRES_URI + ".");
+    }
     DriverManager.setLoginTimeout(10);
     try (Connection connection = DriverManager.getConnection(uri)) {
       connection.getMetaData();
     } catch (SQLException e) {
-      throw new DemoException(
-          "No PostgreSQL answers at "
-              + uri.replaceFirst("password=[^&]*", "password=***")
-              + " ("
-              + e.getMessage()
-              + "). Start it, or correct"
-              + " -Dpostgres.uri=jdbc:postgresql://host:port/database?user=…, or leave it out: then"
-              + " one is started.",
-          e);
+      throw new DemoException(problem(shown, e), e);
     }
     return () -> {
       HikariConfig config = new HikariConfig();
@@ -152,15 +162,46 @@ final class Servers implements AutoCloseable {
     };
   }
 
+  private static String problem(String shown, SQLException e) {
+    String state = e.getSQLState() == null ? "" : e.getSQLState();
+    String said = " (" + e.getMessage().lines().findFirst().orElse("") + "). ";
+    if (state.startsWith("28")) {
+      return "PostgreSQL at "
+          + shown
+          + " doesn't let the demo in"
+          + said
+          + "Correct user and password in "
+          + POSTGRES_URI
+          + ".";
+    }
+    if (state.startsWith("3D")) {
+      return "PostgreSQL at "
+          + shown
+          + " has no such database"
+          + said
+          + "Create it, or name another one in "
+          + POSTGRES_URI
+          + ".";
+    }
+    return "No PostgreSQL answers at "
+        + shown
+        + said
+        + "Start it, or correct "
+        + POSTGRES_URI
+        + ", or leave it out: then one is started.";
+  }
+
   private void verifyKafka() {
     try (KafkaMessagePublisher publisher = publisher()) {
       publisher.verify();
-    } catch (BrokerUnavailableException e) {
+    } catch (BrokerUnavailableException | KafkaException e) {
+      // Kafka's clients say in the cause what they don't like about an address.
+      Throwable reason = e instanceof KafkaException && e.getCause() != null ? e.getCause() : e;
       throw new DemoException(
           "Kafka at "
               + kafka
               + " can't be used ("
-              + e.getMessage()
+              + reason.getMessage()
               + "). Start it, or correct -Dkafka.bootstrap=host:port, or leave it out: then one is"
               + " started.",
           e);
@@ -179,6 +220,25 @@ final class Servers implements AutoCloseable {
         .build();
   }
 
+  Bank bank(Service service) {
+    return new Bank(service.storage(), JacksonSerializer.create());
+  }
+
+  /** A version of the balances view, kept as well as the store allows. */
+  Balances balances(Service service, Bank bank, int version) {
+    String name = BALANCES + "-v" + version;
+    return service.storage() instanceof JdbcStorage postgres
+        ? new PostgresBalances(postgres, bank.codec(), name)
+        : new InMemoryBalances(bank.codec(), name);
+  }
+
+  Relay relay(Storage storage, MessagePublisher publisher) {
+    return Relay.builder(
+            relayName, storage.outbox(), storage.checkpoints(), storage.leases(), publisher)
+        .leaseDuration(Story.LEASE)
+        .start();
+  }
+
   KafkaMessagePublisher publisher() {
     return KafkaMessagePublisher.builder(kafka, URI.create("urn:example:bank"), language())
         .timeout(Duration.ofSeconds(10))
@@ -192,10 +252,6 @@ final class Servers implements AutoCloseable {
   private static String relayName(DemoSettings settings) {
     boolean lasting = settings.store() == Store.POSTGRES && settings.postgresUri().isPresent();
     return lasting ? "bank" : "bank-" + UUID.randomUUID();
-  }
-
-  String relayName() {
-    return relayName;
   }
 
   String kafka() {

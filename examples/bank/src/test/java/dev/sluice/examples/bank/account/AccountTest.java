@@ -7,10 +7,12 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.sluice.examples.bank.account.AccountCommand.Close;
 import dev.sluice.examples.bank.account.AccountCommand.Deposit;
 import dev.sluice.examples.bank.account.AccountCommand.Open;
+import dev.sluice.examples.bank.account.AccountCommand.Send;
 import dev.sluice.examples.bank.account.AccountCommand.Withdraw;
 import dev.sluice.examples.bank.account.AccountEvent.Closed;
 import dev.sluice.examples.bank.account.AccountEvent.Deposited;
 import dev.sluice.examples.bank.account.AccountEvent.Opened;
+import dev.sluice.examples.bank.account.AccountEvent.Sent;
 import dev.sluice.examples.bank.account.AccountEvent.Withdrawn;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -51,9 +53,22 @@ class AccountTest {
   }
 
   @Test
+  void what_is_sent_has_left_the_account() {
+    given(OPENED, new Deposited(chf(42), chf(42), ""))
+        .when(new Send("t1", "1", "2", chf(40)))
+        .then(new Sent("t1", "1", "2", chf(40), chf(2)));
+    given(OPENED, new Sent("t1", "1", "2", chf(40), chf(2)))
+        .when(new Send("t2", "1", "2", chf(3)))
+        .refused("There are 2.00 CHF in the account, not 3.00 CHF.");
+  }
+
+  @Test
   void nothing_is_no_amount() {
     given(OPENED).when(new Deposit(chf(0), "")).refused("An amount must be greater than zero.");
     given(OPENED).when(new Withdraw(chf(0), "")).refused("An amount must be greater than zero.");
+    given(OPENED)
+        .when(new Send("t1", "1", "2", chf(0)))
+        .refused("An amount must be greater than zero.");
   }
 
   @Test

@@ -8,6 +8,9 @@ import dev.sluice.testservers.PostgresDatabase;
 import dev.sluice.testservers.PostgresServer;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
+import java.sql.Connection;
+import java.sql.ResultSet;
+import java.sql.SQLException;
 import java.util.Properties;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -54,6 +57,55 @@ class BankDemoTest {
         .hasMessageNotContaining("secret");
   }
 
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"postgresql://me:secret@localhost/bank", "jdbc:mysql://h/b?password=secret"})
+  void an_uri_of_something_else_is_named_without_its_password(String uri) {
+    assertThatThrownBy(() -> run(settings("postgres.uri", uri)))
+        .isInstanceOf(DemoException.class)
+        .hasMessageContaining("is no PostgreSQL that JDBC knows")
+        .hasMessageContaining("-Dpostgres.uri='jdbc:postgresql://host:port/database")
+        .hasMessageNotContaining("secret");
+  }
+
+  @Test
+  void a_database_that_is_missing_is_named() {
+    String missing =
+        PostgresServer.shared().newDatabase().url().replaceFirst("/[^/]*$", "/missing");
+    assertThatThrownBy(() -> run(settings("postgres.uri", missing + "?user=postgres")))
+        .isInstanceOf(DemoException.class)
+        .hasMessageContaining("has no such database")
+        .hasMessageContaining("/missing");
+  }
+
+  @Test
+  void a_wrong_password_is_said_to_be_wrong_and_not_shown() throws SQLException {
+    PostgresDatabase database = PostgresServer.shared().newDatabase();
+    // Whoever is trusted needs no password; who doesn't exist is let in with none.
+    String uri = database.url() + "?user=stranger&password=secret";
+    assertThatThrownBy(() -> run(settings("postgres.uri", uri)))
+        .isInstanceOf(DemoException.class)
+        .hasMessageContaining("doesn't let the demo in")
+        .hasMessageContaining("stranger")
+        .hasMessageContaining("-Dpostgres.uri")
+        .hasMessageNotContaining("secret");
+    try (Connection connection = database.dataSource().getConnection();
+        ResultSet schemas =
+            connection.createStatement().executeQuery("select to_regnamespace('sluice')")) {
+      schemas.next();
+      assertThat(schemas.getString(1)).as("nothing was written").isNull();
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"nonsense", "no-such-host.invalid:9092"})
+  void an_address_that_is_none_is_named(String bootstrap) {
+    assertThatThrownBy(() -> run(settings("store", "inmemory", "kafka.bootstrap", bootstrap)))
+        .isInstanceOf(DemoException.class)
+        .hasMessageContaining("Kafka at " + bootstrap + " can't be used")
+        .hasMessageContaining("-Dkafka.bootstrap");
+  }
+
   @Test
   void an_unreachable_kafka_is_named() {
     assertThatThrownBy(() -> run(settings("store", "inmemory", "kafka.bootstrap", "localhost:1")))
@@ -88,7 +140,14 @@ class BankDemoTest {
         .contains("outside  bank.large-deposit-made")
         .contains("A deposit of 12500.00 CHF into savings-")
         .containsPattern("the tax number +756.1234.5678.97 +yes +never")
-        .contains("100.00 CHF more: refused. The account is closed. They are back.")
+        .contains("has come so far, and reads: Anna, 8.00 CHF, 1 movement.")
+        .contains("transfer-started, transfer-completed.")
+        .contains(
+            "transfer-started, transfer-rejected, transfer-compensated: The account is closed.")
+        .containsPattern("balances-v2: [0-9,]+ of [0-9,]+ events .*, switched|balances-v3")
+        .containsPattern("balances-v\\d answers now: \\d+ accounts")
+        .containsPattern("transfer +running +p1-\\d+ +none")
+        .containsPattern("relay, lane 0 +running +p1-\\d+ +none")
         .contains("is at version 6 and holds 32000.00 CHF.")
         .contains("A deposit of 20000.00 CHF into savings-")
         .contains("That's all.");

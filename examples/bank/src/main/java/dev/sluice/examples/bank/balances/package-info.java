@@ -1,0 +1,5 @@
+/** The balances view: what all accounts hold, made from their events. */
+@NullMarked
+package dev.sluice.examples.bank.balances;
+
+import org.jspecify.annotations.NullMarked;
