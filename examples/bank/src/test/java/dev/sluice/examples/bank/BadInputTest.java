@@ -137,8 +137,7 @@ class BadInputTest {
     EventCodec older =
         EventCodec.of(
             EventTypes.<DomainEvent>builder().add("unwritable", Unwritable.class).build(), json);
-    var service =
-        CommandHandler.builder(storage, older, "notes", Noted.class, new Notes()).build();
+    var service = CommandHandler.builder(storage, older, "notes", Noted.class, new Notes()).build();
 
     assertThatThrownBy(() -> service.handle("1", List.of(new Unwritable(new Refusing()))))
         .isInstanceOf(UnregisteredTypeException.class)
@@ -159,10 +158,7 @@ class BadInputTest {
       Storage store, Translation translation) {
     EventCodec codec =
         EventCodec.of(
-            EventTypes.<DomainEvent>builder()
-                .addAll(Plain.class)
-                .addAll(Unwritable.class)
-                .build(),
+            EventTypes.<DomainEvent>builder().addAll(Plain.class).addAll(Unwritable.class).build(),
             json);
     return CommandHandler.builder(store, codec, "notes", Noted.class, new Notes())
         .translation(translation)

@@ -14,8 +14,8 @@ import java.util.concurrent.ConcurrentMap;
  * A view in the memory of this process, for any store. An event may come twice; each row remembers
  * its last one, so that it counts once.
  *
- * <p>It ends with the process, so its name must, too: a process that starts anew takes another name,
- * and reads from the beginning.
+ * <p>It ends with the process, so its name must, too: a process that starts anew takes another
+ * name, and reads from the beginning.
  */
 public final class InMemoryBalances implements Balances {
 

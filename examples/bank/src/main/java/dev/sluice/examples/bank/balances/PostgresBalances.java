@@ -14,8 +14,8 @@ import java.util.regex.Pattern;
 import org.jdbi.v3.core.Handle;
 
 /**
- * A table beside the events: each event changes it exactly once, since the change and the checkpoint
- * are one transaction.
+ * A table beside the events: each event changes it exactly once, since the change and the
+ * checkpoint are one transaction.
  */
 public final class PostgresBalances implements Balances {
 
@@ -71,7 +71,8 @@ public final class PostgresBalances implements Balances {
     return inTransaction(
         handle ->
             handle
-                .select("select holder, cents, movements from " + table + " where account = ?", account)
+                .select(
+                    "select holder, cents, movements from " + table + " where account = ?", account)
                 .map(
                     (row, context) ->
                         new Balance(row.getString(1), new Money(row.getLong(2)), row.getLong(3)))

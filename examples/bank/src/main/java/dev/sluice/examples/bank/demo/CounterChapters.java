@@ -77,6 +77,7 @@ final class CounterChapters {
                 .formatted(event.version(), event.position(), event.type(), event.data().toUtf8()));
       }
     }
-    out.line("    ...  ...         and so on, up to version %d.".formatted(events.getLast().version()));
+    out.line(
+        "    ...  ...         and so on, up to version %d.".formatted(events.getLast().version()));
   }
 }

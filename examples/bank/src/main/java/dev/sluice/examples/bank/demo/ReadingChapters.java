@@ -26,7 +26,7 @@ import java.util.stream.Collectors;
 final class ReadingChapters {
 
   private static final int ACCOUNTS = 20;
-  private static final int DEPOSITS = 100;
+  private static final int DEPOSITS = 50;
 
   private final Servers servers;
   private final Servers.Service service;
@@ -71,7 +71,8 @@ final class ReadingChapters {
     out.line("Anna deposits 8.00 CHF into %s, at position %s,".formatted(account, written));
     awaitView(balances.name(), written);
     Balance row = balances.find(account).orElseThrow();
-    Telling.check(row.equals(new Balance("Anna", Money.chf(8), 1)), "the view shows it, not " + row);
+    Telling.check(
+        row.equals(new Balance("Anna", Money.chf(8), 1)), "the view shows it, not " + row);
     out.line(
         "waits until the view has come so far, and reads: %s, %s, %d movement."
             .formatted(row.holder(), row.money(), row.movements()));

@@ -246,11 +246,14 @@ final class Servers implements AutoCloseable {
   }
 
   /**
-   * Kafka remembers how far the relay of a store has come, so a store that is new each time needs a
-   * relay that is, too.
+   * Kafka remembers how far the relay of a store has come. So a relay whose store or whose Kafka is
+   * new each time needs a name that is, too.
    */
   private static String relayName(DemoSettings settings) {
-    boolean lasting = settings.store() == Store.POSTGRES && settings.postgresUri().isPresent();
+    boolean lasting =
+        settings.store() == Store.POSTGRES
+            && settings.postgresUri().isPresent()
+            && settings.kafkaBootstrap().isPresent();
     return lasting ? "bank" : "bank-" + UUID.randomUUID();
   }
 

@@ -62,12 +62,12 @@ final class SluiceChapters {
     }
   }
 
-  void fraudReceives(String account, long cents) {
+  void fraudReceives(Relay relay, String account, long cents) {
     out.title("What the fraud department received from Kafka");
-    showReport(account, cents);
+    showReport(relay, account, cents);
   }
 
-  private void showReport(String account, long cents) {
+  private void showReport(Relay relay, String account, long cents) {
     int earlier = 0;
     for (long end = System.nanoTime() + Telling.PATIENCE.toNanos(); System.nanoTime() < end; ) {
       for (FraudDesk.LargeDeposit deposit : fraud.receive(Duration.ofMillis(500))) {
@@ -81,8 +81,14 @@ final class SluiceChapters {
         earlier++;
       }
     }
+    String said =
+        relay.status().stream()
+            .flatMap(lane -> lane.error().stream())
+            .collect(Collectors.joining("; "));
     throw new DemoException(
-        "The large deposit did not reach Kafka within " + Telling.PATIENCE.toSeconds() + " s.");
+        "The large deposit did not reach Kafka within %d s. The relay %s."
+            .formatted(
+                Telling.PATIENCE.toSeconds(), said.isEmpty() ? "sees no reason" : "says: " + said));
   }
 
   void nothingPrivateLeft(Storage storage, String account) {
@@ -125,7 +131,8 @@ final class SluiceChapters {
     try (Servers.Service service = servers.openStore()) {
       Bank bank = servers.bank(service);
       var loaded = bank.account(account);
-      Telling.check(loaded.version() == 6, account + " must be at version 6, not " + loaded.version());
+      Telling.check(
+          loaded.version() == 6, account + " must be at version 6, not " + loaded.version());
       out.line(
           "After the restart %s is at version %d and holds %s."
               .formatted(account, loaded.version(), loaded.state().balance()));
@@ -133,7 +140,7 @@ final class SluiceChapters {
           Relay relay = servers.relay(service.storage(), publisher)) {
         out.line("The publisher is back, and fraud receives what it missed:");
         relay.signal();
-        showReport(account, 2_000_000);
+        showReport(relay, account, 2_000_000);
       }
     }
   }

@@ -51,7 +51,7 @@ final class Story {
         counter.readBack(service.storage(), shared);
 
         sluice.largeDeposit(bank, service.storage(), savings);
-        sluice.fraudReceives(savings, 1_250_000);
+        sluice.fraudReceives(relay, savings, 1_250_000);
         sluice.nothingPrivateLeft(service.storage(), savings);
 
         ReadingChapters reading = new ReadingChapters(servers, service, bank, subscriptions, out);

@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.testservers.KafkaServer;
 import dev.sluice.testservers.PostgresDatabase;
 import dev.sluice.testservers.PostgresServer;
 import java.io.ByteArrayOutputStream;
@@ -30,8 +31,12 @@ class BankDemoTest {
   void tells_its_story_twice_on_the_same_servers() {
     PostgresDatabase database = PostgresServer.shared().newDatabase();
     String uri = database.url() + "?user=" + database.user() + "&password=" + database.password();
-    assertIsTheStory(run(settings("postgres.uri", uri)));
-    assertIsTheStory(run(settings("postgres.uri", uri)));
+    String kafka = KafkaServer.shared().bootstrap();
+    assertIsTheStory(run(settings("postgres.uri", uri, "kafka.bootstrap", kafka)));
+    assertThat(run(settings("postgres.uri", uri, "kafka.bootstrap", kafka)))
+        .satisfies(BankDemoTest::assertIsTheStory)
+        .as("what was published is not published again")
+        .doesNotContain("from earlier runs");
   }
 
   @Test

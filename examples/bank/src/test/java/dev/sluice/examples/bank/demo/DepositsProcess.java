@@ -12,8 +12,8 @@ import java.util.UUID;
 import java.util.concurrent.Callable;
 
 /**
- * The demo's bank, publisher and fraud desk in a JVM of their own: large deposits without end, to be
- * killed. Where they are comes from the demo's system properties.
+ * The demo's bank, publisher and fraud desk in a JVM of their own: large deposits without end, to
+ * be killed. Where they are comes from the demo's system properties.
  */
 final class DepositsProcess {
 

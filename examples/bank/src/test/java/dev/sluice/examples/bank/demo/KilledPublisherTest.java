@@ -33,7 +33,9 @@ import org.apache.kafka.common.serialization.StringDeserializer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** The demo's publisher is killed with messages in the outbox; the next run of the demo sends them. */
+/**
+ * The demo's publisher is killed with messages in the outbox; the next run of the demo sends them.
+ */
 @Timeout(180)
 class KilledPublisherTest {
 
@@ -143,8 +145,10 @@ class KilledPublisherTest {
     try (KafkaConsumer<String, String> consumer =
         new KafkaConsumer<>(
             Map.of(
-                ConsumerConfig.BOOTSTRAP_SERVERS_CONFIG, kafka,
-                ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed"),
+                ConsumerConfig.BOOTSTRAP_SERVERS_CONFIG,
+                kafka,
+                ConsumerConfig.ISOLATION_LEVEL_CONFIG,
+                "read_committed"),
             new StringDeserializer(),
             new StringDeserializer())) {
       if (!consumer.listTopics().containsKey(Servers.TOPIC)) {
