@@ -30,7 +30,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What a service can be given that is wrong: one clear message each, and nothing half-written. */
-@Timeout(60)
+@Timeout(180)
 class BadInputTest {
 
   sealed interface Noted extends DomainEvent {}

@@ -97,7 +97,7 @@ class BankTest {
   private void runTransfers(UUID id) {
     try (Subscriptions subscriptions = Subscriptions.of(storage)) {
       subscriptions.start(bank.transfers());
-      long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+      long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(90);
       while (!bank.transfer(id).isOver()) {
         assertThat(System.nanoTime()).as(() -> "" + subscriptions.status()).isLessThan(end);
         Thread.onSpinWait();

@@ -20,6 +20,7 @@ import org.jdbi.v3.core.Handle;
 public final class PostgresBalances implements Balances {
 
   private static final Pattern NAME = Pattern.compile("[a-z][a-z0-9-]{0,40}");
+  private static final String SCHEMA = "bank";
   private static final int BATCH = 200;
 
   private final JdbcStorage storage;
@@ -32,15 +33,17 @@ public final class PostgresBalances implements Balances {
       throw new IllegalArgumentException("'" + name + "' can't name a table; use a to z and '-'");
     }
     this.storage = storage;
-    this.table = "bank_" + name.replace('-', '_');
+    this.table = SCHEMA + "." + name.replace('-', '_');
     this.projection = Balances.projection(name, codec, handle -> new TableRows(handle, table));
     inTransaction(
-        handle ->
-            handle.execute(
-                "create table if not exists "
-                    + table
-                    + " (account text primary key, holder text not null, cents bigint not null,"
-                    + " movements bigint not null)"));
+        handle -> {
+          handle.execute("create schema if not exists " + SCHEMA);
+          return handle.execute(
+              "create table if not exists "
+                  + table
+                  + " (account text primary key, holder text not null, cents bigint not null,"
+                  + " movements bigint not null)");
+        });
   }
 
   @Override

@@ -164,7 +164,7 @@ final class Servers implements AutoCloseable {
 
   private static String problem(String shown, SQLException e) {
     String state = e.getSQLState() == null ? "" : e.getSQLState();
-    String said = " (" + e.getMessage().lines().findFirst().orElse("") + "). ";
+    String said = " (" + String.valueOf(e.getMessage()).lines().findFirst().orElse("") + "). ";
     if (state.startsWith("28")) {
       return "PostgreSQL at "
           + shown

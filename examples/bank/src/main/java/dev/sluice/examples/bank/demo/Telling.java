@@ -16,7 +16,7 @@ import java.util.function.BooleanSupplier;
 final class Telling {
 
   /** How long the demo waits for what takes a moment. */
-  static final Duration PATIENCE = Duration.ofSeconds(30);
+  static final Duration PATIENCE = Duration.ofSeconds(60);
 
   private final PrintStream out;
   private int chapter;

@@ -79,11 +79,20 @@ public final class TransferProcess implements ProcessDefinition<Transfer, Transf
   @Override
   public List<ProcessAction<TransferEvent, Transfer>> actions(String id, TransferEvent event) {
     return switch (event) {
-      case Started(String from, String to, Money amount) ->
+      case Started started ->
           List.of(
-              deposit(to, amount, "from " + from, why -> new Rejected(from, to, amount, why)));
-      case Rejected(String from, String to, Money amount, String reason) ->
-          List.of(deposit(from, amount, "back from " + to, Stranded::new));
+              deposit(
+                  started.to(),
+                  started.amount(),
+                  "from " + started.from(),
+                  why -> new Rejected(started.from(), started.to(), started.amount(), why)));
+      case Rejected rejected ->
+          List.of(
+              deposit(
+                  rejected.from(),
+                  rejected.amount(),
+                  "back from " + rejected.to(),
+                  Stranded::new));
       case Completed completed -> List.of();
       case Compensated compensated -> List.of();
       case Stranded stranded -> List.of();

@@ -17,7 +17,7 @@ import java.util.UUID;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-@Timeout(60)
+@Timeout(180)
 class BalancesTest {
 
   @Test
@@ -62,7 +62,7 @@ class BalancesTest {
     try (Subscriptions subscriptions = Subscriptions.of(storage)) {
       subscriptions.start(balances.subscription());
       var head = storage.globalLog().status().head();
-      assertThat(subscriptions.await(balances.name(), head, Duration.ofSeconds(30))).isTrue();
+      assertThat(subscriptions.await(balances.name(), head, Duration.ofSeconds(90))).isTrue();
     }
   }
 

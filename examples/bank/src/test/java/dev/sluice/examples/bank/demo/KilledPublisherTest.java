@@ -36,7 +36,7 @@ import org.junit.jupiter.api.Timeout;
 /**
  * The demo's publisher is killed with messages in the outbox; the next run of the demo sends them.
  */
-@Timeout(180)
+@Timeout(300)
 class KilledPublisherTest {
 
   /** What a consumer sees of a message. */
