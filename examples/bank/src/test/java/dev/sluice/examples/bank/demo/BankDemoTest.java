@@ -44,8 +44,8 @@ class BankDemoTest {
     assertThatThrownBy(() -> settings("store", "oracle"))
         .isInstanceOf(DemoException.class)
         .hasMessage(
-            "There is no store 'oracle'. Say -Dstore=inmemory or -Dstore=postgres or -Dstore=mongo or"
-                + " -Dstore=sqlite.");
+            "There is no store 'oracle'. Say -Dstore=inmemory or -Dstore=postgres or -Dstore=mongo"
+                + " or -Dstore=sqlite.");
   }
 
   @Test
