@@ -89,10 +89,7 @@ public final class TransferProcess implements ProcessDefinition<Transfer, Transf
       case Rejected rejected ->
           List.of(
               deposit(
-                  rejected.from(),
-                  rejected.amount(),
-                  "back from " + rejected.to(),
-                  Stranded::new));
+                  rejected.from(), rejected.amount(), "back from " + rejected.to(), Stranded::new));
       case Completed completed -> List.of();
       case Compensated compensated -> List.of();
       case Stranded stranded -> List.of();
