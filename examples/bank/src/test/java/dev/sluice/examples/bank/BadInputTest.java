@@ -45,6 +45,7 @@ class BadInputTest {
 
   /** Has a property that can't be read. */
   static final class Refusing {
+    @SuppressWarnings("DoNotCallSuggester") // For the serialiser, which is to be refused.
     public String getText() {
       throw new IllegalStateException("no text");
     }
