@@ -10,6 +10,8 @@ import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.UUID;
 
@@ -17,6 +19,7 @@ import java.util.UUID;
 final class PostgresRead implements Benchmark {
 
   private static final int EVENTS = 500_000;
+  private static final int MESSAGES = 100_000;
   private static final int PAGE = 2_000;
   private static final int TURNS = 5;
 
@@ -45,9 +48,9 @@ final class PostgresRead implements Benchmark {
             .append(
                 StreamId.of("account", "" + stream),
                 ExpectedVersion.noStream(),
-                Samples.events(1_000, false));
+                Samples.events(1_000, stream < MESSAGES / 1_000));
       }
-      postgres.execute("vacuum (analyze) sluice.event");
+      postgres.execute("vacuum (analyze) sluice.event, sluice.outbox");
       double[] byHand = new double[TURNS];
       double[] sluice = new double[TURNS];
       for (int turn = -1; turn < TURNS; turn++) {
@@ -58,11 +61,31 @@ final class PostgresRead implements Benchmark {
           sluice[turn] = second;
         }
       }
-      java.util.Arrays.sort(byHand);
-      java.util.Arrays.sort(sluice);
+      Arrays.sort(byHand);
+      Arrays.sort(sluice);
       report.add("read the whole log", 1, "events/s", byHand[TURNS / 2], sluice[TURNS / 2], 0.85);
+      report.note(sizes(postgres));
       report.note("-Dthreads and -Dseconds have no effect: the whole log is read each time");
     }
+  }
+
+  /** What a million events, and a million messages, take on disk. */
+  private static String sizes(Postgres postgres) throws SQLException {
+    List<String> sizes = new ArrayList<>();
+    try (Connection connection = postgres.connection();
+        PreparedStatement select =
+            connection.prepareStatement(
+                "select c.relname, pg_relation_size(c.oid) from pg_class c where c.relname ~"
+                    + " '^(event|outbox)(_by_.*)?$' and c.relnamespace = 'sluice'::regnamespace"
+                    + " order by c.relname");
+        ResultSet rows = select.executeQuery()) {
+      while (rows.next()) {
+        String name = rows.getString(1);
+        int stored = name.startsWith("outbox") ? MESSAGES : EVENTS;
+        sizes.add(name + " " + Math.round((double) rows.getLong(2) / stored));
+      }
+    }
+    return "MB per million rows: " + String.join(", ", sizes);
   }
 
   private interface Reading {
