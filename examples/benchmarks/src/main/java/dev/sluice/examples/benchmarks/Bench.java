@@ -13,7 +13,14 @@ public final class Bench {
 
   /** Add yours here. */
   private static final List<Benchmark> ALL =
-      List.of(new PostgresAppend(), new PostgresLoad(), new PostgresRead(), new PostgresPublish());
+      List.of(
+          new PostgresAppend(),
+          new PostgresLoad(),
+          new PostgresRead(),
+          new PostgresPublish(),
+          new MongoAppend(),
+          new MongoLoad(),
+          new MongoRead());
 
   private Bench() {}
 
