@@ -5,8 +5,8 @@ import dev.sluice.core.event.EventIds;
 import dev.sluice.core.event.StreamId;
 import dev.sluice.core.store.EventStore;
 import dev.sluice.core.store.ExpectedVersion;
+import java.time.Instant;
 import java.util.ArrayList;
-import java.util.Date;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
 import org.bson.Document;
@@ -88,7 +88,7 @@ final class MongoAppend implements Benchmark {
     int[] next = {0};
     return () -> {
       int stream = next[0]++ % STREAMS;
-      Date now = new Date();
+      Instant now = Instant.now();
       List<Document> events = new ArrayList<>(batch);
       for (int i = 0; i < batch; i++) {
         events.add(
