@@ -9,17 +9,13 @@ import de.bwaldvogel.mongo.backend.memory.MemoryCollection;
 import de.bwaldvogel.mongo.bson.Document;
 import java.util.ArrayList;
 import java.util.Collection;
-import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 
-/**
- * Answers a find from the index that fits it best. As in a real server, what the bounds in the
- * index say already is not asked of each document again.
- */
+/** Answers a find from the index that fits it best; the condition is checked again in any case. */
 final class OrderedCollection extends MemoryCollection {
 
   OrderedCollection(
@@ -29,18 +25,13 @@ final class OrderedCollection extends MemoryCollection {
 
   /** The part of an index that can hold what is looked for. */
   private record Plan(
-      OrderedIndex index,
-      List<Object> from,
-      List<Object> to,
-      int used,
-      boolean exact,
-      boolean sorts) {
+      OrderedIndex index, List<Object> from, List<Object> to, int fixed, boolean sorts) {
 
     /** First the one that needs no sort, then the one that looks at least. */
     boolean isBetterThan(@Nullable Plan other) {
       return other == null
           || (sorts && !other.sorts)
-          || (sorts == other.sorts && used > other.used);
+          || (sorts == other.sorts && fixed > other.fixed);
     }
   }
 
@@ -58,12 +49,12 @@ final class OrderedCollection extends MemoryCollection {
       }
     }
     Map<String, Object> conditions = new LinkedHashMap<>();
-    boolean all = flatten(query, conditions);
+    flatten(query, conditions);
     Plan best = null;
     for (Index<Integer> index : getIndexes()) {
       if (index instanceof OrderedIndex ordered) {
         Plan plan = plan(ordered, conditions, orderBy);
-        if ((plan.used() > 0 || plan.sorts()) && plan.isBetterThan(best)) {
+        if ((plan.fixed() > 0 || plan.sorts()) && plan.isBetterThan(best)) {
           best = plan;
         }
       }
@@ -72,9 +63,8 @@ final class OrderedCollection extends MemoryCollection {
       return super.queryDocuments(query, orderBy, skip, limit, batchSize, projection);
     }
     boolean descending = best.sorts() && isDescending(orderBy);
-    boolean decided = all && best.exact() && best.used() == conditions.size();
     return matchDocumentsFromStream(
-        decided ? new Document() : query,
+        query,
         // A document with an array has several entries.
         best.index().between(best.from(), best.to(), descending).stream()
             .distinct()
@@ -86,29 +76,22 @@ final class OrderedCollection extends MemoryCollection {
         projection);
   }
 
-  /** Gathers the conditions that all must hold, and returns whether these are all. */
-  private static boolean flatten(Document query, Map<String, Object> conditions) {
-    boolean all = true;
-    for (Map.Entry<String, Object> entry : query.entrySet()) {
-      String field = entry.getKey();
-      Object condition = entry.getValue();
-      if (field.equals("$and") && condition instanceof Collection<?> parts) {
-        for (Object part : parts) {
-          all &= flatten((Document) part, conditions);
-        }
-      } else if (conditions.get(field) instanceof Document before
-          && isRange(before)
-          && condition instanceof Document also
-          && isRange(also)
-          && Collections.disjoint(before.keySet(), also.keySet())) {
-        Document both = new Document(before);
-        both.putAll(also);
-        conditions.put(field, both);
-      } else {
-        all &= conditions.putIfAbsent(field, condition) == null;
-      }
-    }
-    return all;
+  private static void flatten(Document query, Map<String, Object> conditions) {
+    query.forEach(
+        (field, condition) -> {
+          if (field.equals("$and") && condition instanceof Collection<?> parts) {
+            parts.forEach(part -> flatten((Document) part, conditions));
+          } else if (conditions.get(field) instanceof Document before
+              && isRange(before)
+              && condition instanceof Document also
+              && isRange(also)) {
+            Document both = new Document(before);
+            both.putAll(also);
+            conditions.put(field, both);
+          } else {
+            conditions.putIfAbsent(field, condition);
+          }
+        });
   }
 
   private static boolean isRange(Document condition) {
@@ -135,29 +118,21 @@ final class OrderedCollection extends MemoryCollection {
         fixed < fields.size()
             && isSortedBy(orderBy, fields.get(fixed))
             && (fixed > 0 || index.holdsAll());
-    int used = fixed;
-    boolean exact = true;
     if (fixed < fields.size()
         && conditions.get(fields.get(fixed)) instanceof Document range
         && isRange(range)) {
-      used++;
-      // Only numbers lie between numbers; and one element of an array can be above the least, and
-      // another one below the most.
-      exact =
-          range.values().stream().allMatch(Number.class::isInstance)
-              && List.of("$gte", "$lte").containsAll(range.keySet())
-              && !fields.get(fixed).contains(".");
       Object least = range.getOrDefault("$gte", range.get("$gt"));
       Object most = range.getOrDefault("$lte", range.get("$lt"));
-      if (least != null || exact) {
-        from.add(least != null ? least : Double.NEGATIVE_INFINITY);
+      if (least != null) {
+        from.add(least);
       }
-      if (most != null || exact) {
-        to.add(most != null ? most : Double.POSITIVE_INFINITY);
+      if (most != null) {
+        to.add(most);
       }
+      fixed++;
     }
     to.add(OrderedIndex.GREATEST);
-    return new Plan(index, from, to, used, exact, sorts);
+    return new Plan(index, from, to, fixed, sorts);
   }
 
   private static boolean isSortedBy(@Nullable Document orderBy, String field) {
