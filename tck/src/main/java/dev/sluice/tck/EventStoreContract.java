@@ -194,7 +194,7 @@ public abstract class EventStoreContract extends Contract {
     append(STREAM, ExpectedVersion.exactly(0), events("first", 2));
     AppendResult result = append(STREAM, ExpectedVersion.exactly(2), event("next"));
     assertEquals(3, result.version(), "S3: exactly 2 is met by a stream with 2 events");
-    assertEquals(List.of("first/0", "first/1", "next"), texts(readStream(STREAM)), "S3");
+    assertEquals(List.of("first/0", "first/1", "next"), texts(readStream(STREAM)), "S3: stored");
   }
 
   @Test
@@ -223,7 +223,7 @@ public abstract class EventStoreContract extends Contract {
         1,
         append(STREAM, ExpectedVersion.noStream(), event("first")).version(),
         "S3: no stream is met by an unknown stream");
-    assertEquals(List.of("first"), texts(readStream(STREAM)), "S3");
+    assertEquals(List.of("first"), texts(readStream(STREAM)), "S3: stored");
   }
 
   @Test
@@ -794,19 +794,25 @@ public abstract class EventStoreContract extends Contract {
         "S8: a page in the middle of a stream of 200,000 events",
         () ->
             assertEquals(
-                100, store.read(STREAM, StreamRange.forwards(count / 2, 100)).size(), "S8"));
+                100,
+                store.read(STREAM, StreamRange.forwards(count / 2, 100)).size(),
+                "S8: as many as asked for"));
     Memory.assertAllocatesAtMost(
         page,
         "S8: the last 100 events of a stream of 200,000",
         () ->
             assertEquals(
-                count, store.read(STREAM, StreamRange.last(100)).getFirst().version(), "S8"));
+                count,
+                store.read(STREAM, StreamRange.last(100)).getFirst().version(),
+                "S8: the last one first"));
     Memory.assertAllocatesAtMost(
         page,
         "G1: a page of a log of 200,000 events",
         () ->
             assertEquals(
-                100, log.read(Position.START, EventFilter.ALL, 100).events().size(), "G1"));
+                100,
+                log.read(Position.START, EventFilter.ALL, 100).events().size(),
+                "G1: as many as asked for"));
 
     Memory memory = new Memory();
     Iterator<RecordedEvent> all = store.readFrom(STREAM, 1).iterator();
