@@ -170,6 +170,21 @@ public abstract class SubscriptionContract extends Contract {
   }
 
   @Test
+  void U1_what_an_owner_was_at_when_it_died_comes_again() {
+    AppendResult last = append(STREAM, events("a", 5));
+    crashAt(Set.of(3L));
+    Seen seen = new Seen();
+    Subscriptions next = runner(open());
+    next.start(Subscription.named("all").handler(seen));
+    awaitPosition(next, "all", last);
+    List<String> texts = seen.texts();
+    assertTrue(
+        texts.containsAll(List.of("a/2", "a/3", "a/4")),
+        () -> "U1: the next owner begins no later than at the event that was not done: " + texts);
+    assertEquals(readLog().subList(5 - texts.size(), 5), seen.all(), "U1: once, and in order");
+  }
+
+  @Test
   void U1_filters_and_starts() {
     append(STREAM, event("kept", "1"), event("left", "2"));
     AppendResult middle = append(THIRD, event("kept", "3"));
@@ -282,6 +297,46 @@ public abstract class SubscriptionContract extends Contract {
     first.close();
     assertEquals(readLog(), seen.all(), "U3: the new owner dealt with everything");
     assertEquals(token, token("all"), "U3: the old owner's checkpoint was refused");
+  }
+
+  @Test
+  void U3_from_its_takeover_on_only_the_new_owner_moves_the_checkpoint() {
+    AppendResult last = append(STREAM, events("a", 3));
+    CountDownLatch firstIsInside = new CountDownLatch(1);
+    CountDownLatch firstGoesOn = new CountDownLatch(1);
+    CountDownLatch secondIsInside = new CountDownLatch(1);
+    CountDownLatch secondGoesOn = new CountDownLatch(1);
+    Subscriptions first = runner(storage);
+    first.start(
+        Subscription.named("all")
+            .handler(
+                event -> {
+                  firstIsInside.countDown();
+                  Outcomes.await(firstGoesOn);
+                }));
+    Outcomes.await(firstIsInside);
+    storage.leases().list("subscription/all/").forEach(storage.leases()::release);
+    Seen seen = new Seen();
+    Subscriptions second = runner(open());
+    second.start(
+        Subscription.named("all")
+            .handler(
+                event -> {
+                  secondIsInside.countDown();
+                  Outcomes.await(secondGoesOn);
+                  seen.handle(event);
+                }));
+    Outcomes.await(secondIsInside);
+    // The new owner has saved nothing of what it is at when the old one comes to its end.
+    firstGoesOn.countDown();
+    first.close();
+    assertEquals(
+        Position.START,
+        storage.checkpoints().load("subscription/all/0").orElseThrow().position(),
+        "U3: the old owner's save is refused from the takeover on");
+    secondGoesOn.countDown();
+    awaitPosition(second, "all", last);
+    assertEquals(readLog(), seen.all(), "U3: the new owner dealt with everything, once");
   }
 
   @Test

@@ -15,7 +15,9 @@ import java.util.Optional;
  * @param state what it is up to
  * @param owner which process runs it; empty if none does
  * @param position what was dealt with last, by its checkpoint
- * @param lagEvents how many readable events it has not dealt with
+ * @param lagEvents how many readable events it has not dealt with. With several partitions, or one
+ *     stream, it is exact as long as there are less than 1,000 events to look at; beyond, it counts
+ *     those of the other partitions, or of the stream's category, too.
  * @param lag the age of the oldest of these; zero if there are none
  * @param detail the error, or who is waited for; empty if there is nothing to say
  * @param parked the streams that are parked

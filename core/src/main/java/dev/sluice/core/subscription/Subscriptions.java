@@ -2,23 +2,16 @@ package dev.sluice.core.subscription;
 
 import dev.sluice.core.Position;
 import dev.sluice.core.Registration;
-import dev.sluice.core.SluiceException;
 import dev.sluice.core.coordination.Checkpoint;
-import dev.sluice.core.coordination.Lease;
-import dev.sluice.core.coordination.LeaseLostException;
 import dev.sluice.core.event.DomainEvent;
-import dev.sluice.core.event.RecordedEvent;
 import dev.sluice.core.event.StreamId;
 import dev.sluice.core.serialization.EventCodec;
-import dev.sluice.core.store.EventFilter;
-import dev.sluice.core.store.LogStatus;
 import dev.sluice.core.store.Storage;
-import dev.sluice.core.subscription.PartitionState.Failing;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
-import java.util.HashMap;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -26,8 +19,6 @@ import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.function.Consumer;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -50,14 +41,11 @@ public final class Subscriptions implements AutoCloseable {
   static final String REPLACE = "replace";
 
   private static final Logger LOG = LoggerFactory.getLogger(Subscriptions.class);
-  private static final String PREFIX = "subscription/";
 
   private final Storage storage;
-  private final String instance;
   private final Duration leaseDuration;
-  private final Duration stopTimeout;
-  private final SubscriptionListener listener;
   private final Tail tail;
+  private final Running.Shared shared;
   private final Registration hints;
   private final Thread owner;
   private final Map<String, Running> running = new ConcurrentHashMap<>();
@@ -69,12 +57,19 @@ public final class Subscriptions implements AutoCloseable {
 
   private Subscriptions(Builder builder) {
     this.storage = builder.storage;
-    this.instance = builder.instance;
     this.leaseDuration = builder.leaseDuration;
-    this.stopTimeout = builder.stopTimeout;
-    this.listener = new Listeners(builder.listeners);
-    this.tail = new Tail(storage.globalLog(), instance);
-    this.owner = Thread.ofPlatform().daemon().name("sluice-owner-" + instance).unstarted(this::own);
+    this.tail = new Tail(storage.globalLog(), builder.instance);
+    this.shared =
+        new Running.Shared(
+            storage,
+            builder.instance,
+            builder.leaseDuration,
+            builder.stopTimeout,
+            new Listeners(builder.listeners),
+            tail,
+            this::onMove);
+    this.owner =
+        Thread.ofPlatform().daemon().name("sluice-owner-" + builder.instance).unstarted(this::own);
     tail.begin();
     this.hints = storage.globalLog().onAppend(tail::hint);
     owner.start();
@@ -102,7 +97,7 @@ public final class Subscriptions implements AutoCloseable {
     if (closed) {
       throw new IllegalStateException("these subscriptions are closed");
     }
-    Running started = new Running(subscription);
+    Running started = new Running(shared, subscription);
     if (running.putIfAbsent(subscription.name(), started) != null) {
       throw new IllegalArgumentException(
           "the subscription '" + subscription.name() + "' runs already in this process");
@@ -160,8 +155,8 @@ public final class Subscriptions implements AutoCloseable {
     if (here == null) {
       return Optional.empty();
     }
-    Collection<Worker> workers = here.workers.values();
-    if (workers.size() < here.subscription.partitions()) {
+    Collection<Worker> workers = here.workers().values();
+    if (workers.size() < here.subscription().partitions()) {
       return Optional.empty();
     }
     return Optional.of(workers.stream().noneMatch(worker -> position.isAfter(worker.position())));
@@ -179,7 +174,7 @@ public final class Subscriptions implements AutoCloseable {
   }
 
   private List<Checkpoint> checkpointsOf(String subscription) {
-    return storage.checkpoints().list(PREFIX + subscription + "/");
+    return storage.checkpoints().list(Worker.PREFIX + subscription + "/");
   }
 
   /**
@@ -187,96 +182,20 @@ public final class Subscriptions implements AutoCloseable {
    * displays and alarms: it reads the store a few times.
    */
   public List<SubscriptionStatus> status() {
-    Map<String, Lease> leases =
-        storage.leases().list(PREFIX).stream().collect(Collectors.toMap(Lease::name, x -> x));
-    LogStatus log = storage.globalLog().status();
+    StatusReader reader = new StatusReader(storage);
     List<SubscriptionStatus> all = new ArrayList<>();
-    for (Running each : running.values().stream().sorted(Running::byName).toList()) {
-      for (int i = 0; i < each.subscription.partitions(); i++) {
-        all.add(status(each, i, leases, log));
+    List<Running> sorted =
+        running.values().stream()
+            .sorted(Comparator.comparing(each -> each.subscription().name()))
+            .toList();
+    for (Running each : sorted) {
+      for (int i = 0; i < each.subscription().partitions(); i++) {
+        Worker here = each.workers().get(i);
+        all.add(
+            reader.read(each.subscription(), i, here == null ? Position.START : here.position()));
       }
     }
     return all;
-  }
-
-  private SubscriptionStatus status(
-      Running each, int index, Map<String, Lease> leases, LogStatus log) {
-    String name = Worker.checkpointName(each.subscription.name(), index);
-    Optional<Checkpoint> stored = storage.checkpoints().load(name);
-    PartitionState state =
-        stored
-            .map(checkpoint -> PartitionState.decode(name, checkpoint.state()))
-            .orElse(PartitionState.initial(each.subscription.partitions()));
-    Position position = stored.map(Checkpoint::position).orElse(Position.START);
-    Worker here = each.workers.get(index);
-    if (here != null) {
-      position = Position.max(position, here.position());
-    }
-    Partition partition = new Partition(index, each.subscription.partitions());
-    EventFilter filter = each.subscription.filter();
-    // With several partitions or one stream this counts also what belongs to others.
-    long lag = log.head().isAfter(position) ? storage.globalLog().count(position, filter) : 0;
-    Duration age = Duration.ZERO;
-    if (lag > 0) {
-      List<RecordedEvent> oldest = storage.globalLog().read(position, filter, 1).events();
-      age =
-          oldest.isEmpty()
-              ? Duration.ZERO
-              : Duration.between(oldest.getFirst().time(), Instant.now());
-    }
-    Optional<String> by = Optional.ofNullable(leases.get(name)).map(Lease::owner);
-    SubscriptionStatus.State now;
-    String detail = "";
-    if (by.isEmpty()) {
-      now = SubscriptionStatus.State.NO_OWNER;
-    } else if (state.stopped()) {
-      now = SubscriptionStatus.State.STOPPED;
-      detail = state.failing().map(Subscriptions::describe).orElse("");
-    } else if (state.failing().isPresent()) {
-      now = SubscriptionStatus.State.RETRYING;
-      detail = describe(state.failing().get());
-    } else if (lag > 0) {
-      now = SubscriptionStatus.State.CATCHING_UP;
-    } else if (log.heldBackBy().isPresent()) {
-      now = SubscriptionStatus.State.WAITING_FOR_COMMIT;
-      LogStatus.OpenAppend open = log.heldBackBy().get();
-      detail = open.who() + ", since " + open.since();
-    } else {
-      now =
-          state.parked().isEmpty()
-              ? SubscriptionStatus.State.RUNNING
-              : SubscriptionStatus.State.PARKED;
-    }
-    return new SubscriptionStatus(
-        each.subscription.name(),
-        partition,
-        now,
-        by,
-        position,
-        lag,
-        age.isNegative() ? Duration.ZERO : age,
-        detail,
-        state.parked().values().stream()
-            .map(
-                parked ->
-                    new SubscriptionStatus.Parked(
-                        parked.stream(),
-                        parked.version(),
-                        parked.attempts(),
-                        parked.error(),
-                        parked.since()))
-            .toList(),
-        state.decisions());
-  }
-
-  private static String describe(Failing failing) {
-    return failing.stream()
-        + ", version "
-        + failing.version()
-        + ", try "
-        + failing.attempts()
-        + ": "
-        + failing.error();
   }
 
   /**
@@ -359,7 +278,7 @@ public final class Subscriptions implements AutoCloseable {
             replacement);
     Running here = running.get(subscription);
     if (here != null) {
-      here.workers.values().forEach(Worker::lookForCommands);
+      here.workers().values().forEach(Worker::lookForCommands);
     }
   }
 
@@ -375,7 +294,7 @@ public final class Subscriptions implements AutoCloseable {
     }
     closed = true;
     hints.close();
-    running.values().forEach(each -> each.workers.values().forEach(Worker::stop));
+    running.values().forEach(each -> each.workers().values().forEach(Worker::stop));
     running.values().forEach(Running::stopAll);
     tickNow();
     try {
@@ -407,34 +326,34 @@ public final class Subscriptions implements AutoCloseable {
     }
   }
 
-  /** One that fails must not take the leases from the others. */
-  private void tickAll() {
-    RuntimeException first = null;
+  /**
+   * One that fails must not take the leases from the others.
+   *
+   * @return what the first one failed with; null if none did
+   */
+  private @Nullable Throwable tickAll() {
+    Throwable first = null;
     for (Running each : running.values()) {
       try {
-        each.tick();
-      } catch (RuntimeException e) {
+        if (!closed) {
+          each.tick();
+        }
+      } catch (RuntimeException | Error e) {
         first = first == null ? e : first;
       }
     }
-    if (first != null) {
-      throw first;
-    }
+    return first;
   }
 
   /** Acquires, renews and hands over leases. */
   private void own() {
     boolean failed = false;
     while (!closed) {
-      try {
-        tickAll();
-        failed = false;
-      } catch (RuntimeException e) {
-        if (!failed && !closed) {
-          failed = true;
-          LOG.warn("Leases can't be kept for now; trying again until they can: {}", e.toString());
-        }
+      Throwable failure = tickAll();
+      if (failure != null && !failed && !closed) {
+        LOG.warn("Leases can't be kept for now; trying again until they can", failure);
       }
+      failed = failure != null;
       try {
         synchronized (tick) {
           if (!ticked) {
@@ -445,252 +364,6 @@ public final class Subscriptions implements AutoCloseable {
       } catch (InterruptedException e) {
         return;
       }
-    }
-  }
-
-  /** One subscription in this process. */
-  private final class Running {
-
-    private final Subscription subscription;
-    private final CatchUp catchUp;
-    private final Map<Integer, Worker> workers = new ConcurrentHashMap<>();
-    private final Map<Integer, Long> renewAt = new HashMap<>();
-    private final String memberName;
-    private @Nullable Lease membership;
-    private long renewMembershipAt;
-    private long lookAt = System.nanoTime();
-    private volatile boolean stopped;
-
-    Running(Subscription subscription) {
-      this.subscription = subscription;
-      this.catchUp = new CatchUp(storage, subscription);
-      this.memberName = PREFIX + subscription.name() + "/member/" + instance;
-    }
-
-    static int byName(Running a, Running b) {
-      return a.subscription.name().compareTo(b.subscription.name());
-    }
-
-    synchronized void tick() {
-      if (stopped || closed) {
-        return;
-      }
-      workers.values().removeIf(worker -> worker.ended() && !worker.refused());
-      renew();
-      long now = System.nanoTime();
-      if (now - lookAt >= 0) {
-        lookAt = now + leaseDuration.toNanos() / 5;
-        if (subscription.partitions() > 1) {
-          joinIn();
-          share();
-        } else if (workers.isEmpty()) {
-          acquire(0);
-        }
-      }
-    }
-
-    /** Renewed when half of the time is over, so that one lost try does not matter. */
-    private void renew() {
-      for (Map.Entry<Integer, Worker> entry : workers.entrySet()) {
-        Worker worker = entry.getValue();
-        long now = System.nanoTime();
-        // One that is being handed over keeps its lease until its handler is done.
-        if (worker.isLost()
-            || worker.refused()
-            || worker.ended()
-            || now - renewAt.getOrDefault(entry.getKey(), now) < 0) {
-          continue;
-        }
-        try {
-          Lease renewed = storage.leases().renew(worker.lease(), leaseDuration);
-          worker.renewed(renewed, now + leaseDuration.toNanos());
-          renewAt.put(entry.getKey(), now + leaseDuration.toNanos() / 2);
-        } catch (LeaseLostException e) {
-          LOG.warn("{}", e.getMessage());
-          worker.lost();
-        }
-      }
-    }
-
-    private void acquire(int index) {
-      long now = System.nanoTime();
-      Optional<Lease> lease =
-          storage
-              .leases()
-              .acquire(Worker.checkpointName(subscription.name(), index), instance, leaseDuration);
-      if (lease.isEmpty()) {
-        return;
-      }
-      Worker worker =
-          new Worker(
-              storage,
-              subscription,
-              new Partition(index, subscription.partitions()),
-              tail,
-              catchUp,
-              listener,
-              Subscriptions.this::onMove,
-              lease.get(),
-              now + leaseDuration.toNanos());
-      workers.put(index, worker);
-      renewAt.put(index, now + leaseDuration.toNanos() / 2);
-      LOG.info("{} runs here now, as {}", lease.get().name(), instance);
-      worker.begin();
-    }
-
-    /** Lets the other processes know that this one takes its share. */
-    private void joinIn() {
-      long now = System.nanoTime();
-      if (membership != null && now - renewMembershipAt < 0) {
-        return;
-      }
-      if (membership != null) {
-        try {
-          membership = storage.leases().renew(membership, leaseDuration);
-        } catch (LeaseLostException e) {
-          membership = null;
-        }
-      }
-      if (membership == null) {
-        membership = storage.leases().acquire(memberName, instance, leaseDuration).orElse(null);
-      }
-      renewMembershipAt = now + leaseDuration.toNanos() / 2;
-    }
-
-    /** Takes what is free up to a fair share, and gives back what is more than that. */
-    private void share() {
-      List<String> held =
-          storage.leases().list(PREFIX + subscription.name() + "/").stream()
-              .map(Lease::name)
-              .toList();
-      List<String> members =
-          held.stream().filter(name -> name.contains("/member/")).sorted().toList();
-      int me = members.indexOf(memberName);
-      if (me < 0) {
-        return;
-      }
-      int partitions = subscription.partitions();
-      int share = partitions / members.size() + (me < partitions % members.size() ? 1 : 0);
-      int mine = 0;
-      for (Worker worker : workers.values()) {
-        if (!worker.isStopping() && ++mine > share) {
-          LOG.info(
-              "{} is handed over: {} processes share it", worker.lease().name(), members.size());
-          worker.stop();
-        }
-      }
-      // Each begins elsewhere, so that those who start together do not all ask for the same ones.
-      int first = me * partitions / members.size();
-      for (int i = 0; i < partitions && mine < share; i++) {
-        int index = (first + i) % partitions;
-        if (!workers.containsKey(index)
-            && !held.contains(Worker.checkpointName(subscription.name(), index))) {
-          acquire(index);
-          if (workers.containsKey(index)) {
-            mine++;
-          }
-        }
-      }
-    }
-
-    void stopAll() {
-      stopped = true;
-      List<Worker> all;
-      synchronized (this) {
-        all = List.copyOf(workers.values());
-      }
-      all.forEach(Worker::stop);
-      long until = System.nanoTime() + stopTimeout.toNanos();
-      long renewalDue = System.nanoTime();
-      try {
-        for (Worker worker : all) {
-          while (!worker.join(Duration.ofMillis(200)) && System.nanoTime() - until < 0) {
-            // A handler that takes its time keeps its lease meanwhile.
-            if (System.nanoTime() - renewalDue >= 0) {
-              renewalDue = System.nanoTime() + leaseDuration.toNanos() / 2;
-              keep(all);
-            }
-          }
-          if (!worker.ended()) {
-            LOG.warn(
-                "{} did not stop within {}; its handler is interrupted",
-                worker.lease().name(),
-                stopTimeout);
-            worker.interrupt();
-            worker.join(Duration.ofSeconds(1));
-          }
-        }
-      } catch (InterruptedException e) {
-        all.forEach(Worker::interrupt);
-        Thread.currentThread().interrupt();
-      }
-      workers.clear();
-    }
-
-    private void keep(List<Worker> stoppingWorkers) {
-      for (Worker worker : stoppingWorkers) {
-        if (!worker.ended()) {
-          try {
-            long now = System.nanoTime();
-            worker.renewed(
-                storage.leases().renew(worker.lease(), leaseDuration),
-                now + leaseDuration.toNanos());
-          } catch (LeaseLostException e) {
-            LOG.debug("{} ended meanwhile", worker.lease().name());
-          } catch (SluiceException e) {
-            LOG.warn("{} could not be renewed: {}", worker.lease().name(), e.getMessage());
-          }
-        }
-      }
-    }
-
-    synchronized void releaseMembership() {
-      if (membership != null) {
-        try {
-          storage.leases().release(membership);
-        } catch (SluiceException e) {
-          LOG.debug("A membership could not be given back; it expires by itself", e);
-        }
-        membership = null;
-      }
-    }
-  }
-
-  /** Calls all, and lets none of them do harm. */
-  private record Listeners(List<SubscriptionListener> all) implements SubscriptionListener {
-
-    Listeners {
-      all = List.copyOf(all);
-    }
-
-    private void tell(Consumer<SubscriptionListener> what) {
-      for (SubscriptionListener each : all) {
-        try {
-          what.accept(each);
-        } catch (RuntimeException e) {
-          LOG.warn("A listener of subscriptions has failed; the others go on", e);
-        }
-      }
-    }
-
-    @Override
-    public void handled(String subscription, int partition, int events, Duration time) {
-      tell(each -> each.handled(subscription, partition, events, time));
-    }
-
-    @Override
-    public void retrying(String subscription, int partition, int attempts, String error) {
-      tell(each -> each.retrying(subscription, partition, attempts, error));
-    }
-
-    @Override
-    public void parked(String subscription, int partition, String error) {
-      tell(each -> each.parked(subscription, partition, error));
-    }
-
-    @Override
-    public void stopped(String subscription, int partition, String error) {
-      tell(each -> each.stopped(subscription, partition, error));
     }
   }
 

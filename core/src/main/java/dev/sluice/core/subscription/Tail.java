@@ -220,13 +220,14 @@ final class Tail implements AutoCloseable {
         if (moved && page.more()) {
           continue;
         }
-      } catch (RuntimeException e) {
+      } catch (RuntimeException | Error e) {
+        // Also an error: without this thread all subscriptions would stand still in silence.
         if (closed) {
           return;
         }
         if (!failed) {
           failed = true;
-          LOG.warn("The log can't be read; trying again until it can: {}", e.toString());
+          LOG.warn("The log can't be read; trying again until it can", e);
         }
         pause = Math.min(MAX_PAUSE_AFTER_ERROR, Math.max(MIN_PAUSE * 100, pause * 2));
       }

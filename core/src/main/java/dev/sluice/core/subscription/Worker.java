@@ -35,6 +35,9 @@ final class Worker {
 
   private static final Logger LOG = LoggerFactory.getLogger(Worker.class);
 
+  /** What the names of all checkpoints and leases of subscriptions start with. */
+  static final String PREFIX = "subscription/";
+
   private static final Duration COMMAND_POLL = Duration.ofSeconds(1);
   private static final Duration LAZY_SAVE = Duration.ofSeconds(1);
   private static final Duration MAX_PAUSE_WITHOUT_STORE = Duration.ofSeconds(5);
@@ -98,7 +101,7 @@ final class Worker {
   }
 
   static String checkpointName(String subscription, int partition) {
-    return "subscription/" + subscription + "/" + partition;
+    return PREFIX + subscription + "/" + partition;
   }
 
   void begin() {
@@ -475,34 +478,39 @@ final class Worker {
           try {
             one.handler().handle(event);
           } catch (StoreUnavailableException e) {
-            saveAfter(batch, done);
+            saveAfter(batch, done, begin);
             throw e;
           } catch (RuntimeException e) {
-            saveAfter(batch, done);
+            saveAfter(batch, done, begin);
             failed(event, 1, e);
             return false;
           }
           done++;
         }
         if (done < batch.size()) {
-          saveAfter(batch, done);
+          saveAfter(batch, done, begin);
           return false;
         }
         save(end, state);
       }
     }
-    listener.handled(
-        subscription.name(),
-        partition.index(),
-        batch.size(),
-        Duration.ofNanos(System.nanoTime() - begin));
+    tellHandled(batch.size(), begin);
     return true;
   }
 
-  private void saveAfter(List<RecordedEvent> batch, int done) {
+  private void saveAfter(List<RecordedEvent> batch, int done, long begin) {
     if (done > 0) {
       save(batch.get(done - 1).position(), state);
+      tellHandled(done, begin);
     }
+  }
+
+  private void tellHandled(int events, long begin) {
+    listener.handled(
+        subscription.name(),
+        partition.index(),
+        events,
+        Duration.ofNanos(System.nanoTime() - begin));
   }
 
   private List<RecordedEvent> withoutParked(List<RecordedEvent> events) {
@@ -544,8 +552,7 @@ final class Worker {
     } catch (RuntimeException e) {
       return failed(event, tried.attempts(), e);
     }
-    listener.handled(
-        subscription.name(), partition.index(), 1, Duration.ofNanos(System.nanoTime() - begin));
+    tellHandled(1, begin);
     return true;
   }
 

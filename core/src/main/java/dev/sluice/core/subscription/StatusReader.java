@@ -1,0 +1,133 @@
+package dev.sluice.core.subscription;
+
+import dev.sluice.core.Position;
+import dev.sluice.core.coordination.Checkpoint;
+import dev.sluice.core.coordination.Lease;
+import dev.sluice.core.event.RecordedEvent;
+import dev.sluice.core.store.LogStatus;
+import dev.sluice.core.store.Storage;
+import dev.sluice.core.subscription.PartitionState.Failing;
+import dev.sluice.core.subscription.SubscriptionStatus.State;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Collectors;
+
+/** Finds out how partitions are doing, all at about the same moment. */
+final class StatusReader {
+
+  /** Up to so many events are looked at one by one, where the store can't count exactly. */
+  private static final int LOOK = 1_000;
+
+  private record Lag(long events, Duration age) {}
+
+  private final Storage storage;
+  private final Map<String, Lease> leases;
+  private final LogStatus log;
+
+  StatusReader(Storage storage) {
+    this.storage = storage;
+    this.leases =
+        storage.leases().list(Worker.PREFIX).stream()
+            .collect(Collectors.toMap(Lease::name, x -> x));
+    this.log = storage.globalLog().status();
+  }
+
+  /**
+   * Reads one.
+   *
+   * @param here how far it is in this process, if it runs here
+   */
+  SubscriptionStatus read(Subscription subscription, int index, Position here) {
+    String name = Worker.checkpointName(subscription.name(), index);
+    Partition partition = new Partition(index, subscription.partitions());
+    Optional<Checkpoint> stored = storage.checkpoints().load(name);
+    PartitionState state =
+        stored
+            .map(checkpoint -> PartitionState.decode(name, checkpoint.state()))
+            .orElse(PartitionState.initial(subscription.partitions()));
+    Position position = Position.max(stored.map(Checkpoint::position).orElse(Position.START), here);
+    Lag lag = lag(subscription, partition, position);
+    Optional<String> owner = Optional.ofNullable(leases.get(name)).map(Lease::owner);
+    State now = stateOf(state, owner.isPresent(), lag);
+    return new SubscriptionStatus(
+        subscription.name(),
+        partition,
+        now,
+        owner,
+        position,
+        lag.events,
+        lag.age,
+        detail(now, state),
+        state.parked().values().stream()
+            .map(
+                parked ->
+                    new SubscriptionStatus.Parked(
+                        parked.stream(),
+                        parked.version(),
+                        parked.attempts(),
+                        parked.error(),
+                        parked.since()))
+            .toList(),
+        state.decisions());
+  }
+
+  private State stateOf(PartitionState state, boolean owned, Lag lag) {
+    if (!owned) {
+      return State.NO_OWNER;
+    }
+    if (state.stopped()) {
+      return State.STOPPED;
+    }
+    if (state.failing().isPresent()) {
+      return State.RETRYING;
+    }
+    if (lag.events > 0) {
+      return State.CATCHING_UP;
+    }
+    if (log.heldBackBy().isPresent()) {
+      return State.WAITING_FOR_COMMIT;
+    }
+    return state.parked().isEmpty() ? State.RUNNING : State.PARKED;
+  }
+
+  private String detail(State now, PartitionState state) {
+    return switch (now) {
+      case STOPPED, RETRYING -> state.failing().map(StatusReader::describe).orElse("");
+      case WAITING_FOR_COMMIT ->
+          log.heldBackBy().map(open -> open.who() + ", since " + open.since()).orElse("");
+      default -> "";
+    };
+  }
+
+  private Lag lag(Subscription subscription, Partition partition, Position position) {
+    if (!log.head().isAfter(position)) {
+      return new Lag(0, Duration.ZERO);
+    }
+    // The store knows neither partitions nor single streams.
+    boolean exact = partition.count() == 1 && subscription.stream().isEmpty();
+    List<RecordedEvent> first =
+        storage.globalLog().read(position, subscription.filter(), exact ? 1 : LOOK).events();
+    List<RecordedEvent> own =
+        first.stream()
+            .filter(event -> partition.contains(event.stream()) && subscription.matches(event))
+            .toList();
+    boolean all = first.size() < (exact ? 1 : LOOK);
+    long events = all ? own.size() : storage.globalLog().count(position, subscription.filter());
+    Instant oldest = own.isEmpty() ? Instant.now() : own.getFirst().time();
+    Duration age = Duration.between(oldest, Instant.now());
+    return new Lag(events, events == 0 || age.isNegative() ? Duration.ZERO : age);
+  }
+
+  private static String describe(Failing failing) {
+    return failing.stream()
+        + ", version "
+        + failing.version()
+        + ", try "
+        + failing.attempts()
+        + ": "
+        + failing.error();
+  }
+}
