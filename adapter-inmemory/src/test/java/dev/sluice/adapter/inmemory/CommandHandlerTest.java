@@ -244,6 +244,39 @@ class CommandHandlerTest {
   }
 
   @Test
+  void an_event_that_can_not_be_evolved_fails_the_command_before_it_is_stored() {
+    handler.handle("42", 10L);
+    var fragile =
+        CommandHandler.builder(
+                storage,
+                codec,
+                "account",
+                Moved.class,
+                new Decider<Long, Balance, Moved>() {
+                  @Override
+                  public Balance initial() {
+                    return new Balance(0);
+                  }
+
+                  @Override
+                  public Balance evolve(Balance state, Moved event) {
+                    if (event.amount() == 13) {
+                      throw new IllegalStateException("13 is not foreseen");
+                    }
+                    return state;
+                  }
+
+                  @Override
+                  public List<Moved> decide(Long amount, Balance state) {
+                    return List.of(new Moved(amount));
+                  }
+                })
+            .build();
+    assertThatThrownBy(() -> fragile.handle("42", 13L)).hasMessage("13 is not foreseen");
+    assertThat(stored()).hasSize(1);
+  }
+
+  @Test
   void a_store_that_stays_away_is_reported() {
     storage.schedule().failAppends(100);
     assertThatThrownBy(() -> handler.handle("42", 10L))

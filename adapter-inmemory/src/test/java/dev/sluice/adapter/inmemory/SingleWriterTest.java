@@ -20,6 +20,7 @@ import dev.sluice.core.store.ExpectedVersion;
 import dev.sluice.core.store.Storage;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
@@ -84,79 +85,95 @@ class SingleWriterTest {
 
   @Test
   void commandsThatWaitForTheSameAggregateShareAnAppend() throws Exception {
-    var sums = handler(storage);
-    sums.handle("1", 1L);
-    // A command that is decided slowly, behind which the others queue up.
+    List<CommandResult<Long, Changed>> results =
+        whileOneIsDecidedSlowly(Collections.nCopies(10, CommandOptions.DEFAULT));
+    assertThat(results).allMatch(result -> result.events().size() == 1);
+    assertThat(storage.eventStore().readFrom(STREAM, 1)).hasSize(12);
+    assertThat(commits()).as("one, the slow one, and one for all that waited").isEqualTo(3);
+  }
+
+  @Test
+  void aCommandThatWaitsTwiceForTheSameAggregateIsCarriedOutOnceInTheSharedAppend()
+      throws Exception {
+    CommandOptions once = CommandOptions.DEFAULT.withCommandId(EventIds.next());
+    List<CommandResult<Long, Changed>> results =
+        whileOneIsDecidedSlowly(List.of(once, CommandOptions.DEFAULT, once));
+    assertThat(results).filteredOn(result -> result.events().isEmpty()).hasSize(1);
+    assertThat(storage.eventStore().readFrom(STREAM, 1)).hasSize(4);
+    assertThat(commits()).as("the repetition does not break up what is shared").isEqualTo(3);
+  }
+
+  /** What becomes of commands that queue up behind one that is decided slowly. */
+  private List<CommandResult<Long, Changed>> whileOneIsDecidedSlowly(List<CommandOptions> commands)
+      throws Exception {
+    handler(storage).handle("1", 1L);
     CountDownLatch inside = new CountDownLatch(1);
     CountDownLatch goOn = new CountDownLatch(1);
-    var blocking =
-        CommandHandler.builder(
-                storage,
-                codec(),
-                "sum",
-                Changed.class,
-                new Decider<Long, Long, Changed>() {
-                  private final Sum sum = new Sum();
-
-                  @Override
-                  public Long initial() {
-                    return sum.initial();
-                  }
-
-                  @Override
-                  public Long evolve(Long state, Changed event) {
-                    return sum.evolve(state, event);
-                  }
-
-                  @Override
-                  public List<Changed> decide(Long command, Long state) {
-                    if (command == 7) {
-                      inside.countDown();
-                      try {
-                        assertThat(goOn.await(30, TimeUnit.SECONDS)).isTrue();
-                      } catch (InterruptedException e) {
-                        throw new IllegalStateException(e);
-                      }
-                    }
-                    return sum.decide(command, state);
-                  }
-                })
-            .singleWriter(10)
-            .build();
+    var blocking = handler(storage, new Slow(inside, goOn));
+    List<CommandResult<Long, Changed>> results = new ArrayList<>();
     try (ExecutorService executor = Executors.newCachedThreadPool()) {
       Future<?> first = executor.submit(() -> blocking.handle("1", 7L));
       assertThat(inside.await(30, TimeUnit.SECONDS)).isTrue();
       List<Future<CommandResult<Long, Changed>>> others = new ArrayList<>();
       List<Thread> threads = new ArrayList<>();
-      for (int i = 0; i < 10; i++) {
+      for (CommandOptions options : commands) {
         others.add(
             executor.submit(
                 () -> {
                   synchronized (threads) {
                     threads.add(Thread.currentThread());
                   }
-                  return blocking.handle("1", 1L);
+                  return blocking.handle("1", 1L, options);
                 }));
       }
       long until = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
-      while (!allWait(threads, 10) && System.nanoTime() < until) {
+      while (!allWait(threads, commands.size()) && System.nanoTime() < until) {
         Thread.onSpinWait();
       }
       goOn.countDown();
       first.get(30, TimeUnit.SECONDS);
       for (Future<CommandResult<Long, Changed>> other : others) {
-        other.get(30, TimeUnit.SECONDS);
+        results.add(other.get(30, TimeUnit.SECONDS));
       }
     }
-    long commits =
-        storage
-            .eventStore()
-            .readFrom(STREAM, 1)
-            .map(event -> event.position().value() >> 16)
-            .distinct()
-            .count();
-    assertThat(storage.eventStore().readFrom(STREAM, 1)).hasSize(12);
-    assertThat(commits).as("one, the slow one, and one for all that waited").isEqualTo(3);
+    return results;
+  }
+
+  private long commits() {
+    return storage
+        .eventStore()
+        .readFrom(STREAM, 1)
+        .map(event -> event.position().value() >> 16)
+        .distinct()
+        .count();
+  }
+
+  /** Waits before it decides on 7. */
+  private record Slow(CountDownLatch inside, CountDownLatch goOn)
+      implements Decider<Long, Long, Changed> {
+
+    @Override
+    public Long initial() {
+      return 0L;
+    }
+
+    @Override
+    public Long evolve(Long state, Changed event) {
+      return state + event.by();
+    }
+
+    @Override
+    public List<Changed> decide(Long command, Long state) {
+      if (command == 7) {
+        inside.countDown();
+        try {
+          assertThat(goOn.await(30, TimeUnit.SECONDS)).isTrue();
+        } catch (InterruptedException e) {
+          throw new IllegalStateException(e);
+        }
+      }
+      return List.of(new Changed(command));
+    }
   }
 
   @Test
@@ -245,7 +262,12 @@ class SingleWriterTest {
   }
 
   private static CommandHandler<Long, Long, Changed> handler(Storage storage) {
-    return CommandHandler.builder(storage, codec(), "sum", Changed.class, new Sum())
+    return handler(storage, new Sum());
+  }
+
+  private static CommandHandler<Long, Long, Changed> handler(
+      Storage storage, Decider<Long, Long, Changed> decider) {
+    return CommandHandler.builder(storage, codec(), "sum", Changed.class, decider)
         .singleWriter(10)
         .build();
   }

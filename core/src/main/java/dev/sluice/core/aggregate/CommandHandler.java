@@ -25,6 +25,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -49,6 +50,7 @@ public final class CommandHandler<C, S, E extends DomainEvent> {
   private final RetryPolicy retryPolicy;
   private final @Nullable Snapshots<S> snapshots;
   private final Clock clock;
+  private final Consumer<StreamId> onRetry;
   private final @Nullable SingleWriter<C, S, E> singleWriter;
 
   private CommandHandler(Builder<C, S, E> builder) {
@@ -65,6 +67,7 @@ public final class CommandHandler<C, S, E extends DomainEvent> {
             : new Snapshots<>(
                 builder.storage.snapshots(), builder.codec.serializer(), builder.snapshotPolicy);
     this.clock = builder.clock;
+    this.onRetry = builder.onRetry;
     this.singleWriter =
         builder.cachedAggregates == 0 ? null : new SingleWriter<>(this, builder.cachedAggregates);
   }
@@ -135,7 +138,7 @@ public final class CommandHandler<C, S, E extends DomainEvent> {
         if (conflicts + 1 >= retryPolicy.maxAttempts()) {
           throw new TooManyConflictsException(conflicts + 1, conflict);
         }
-        pauseAfter(conflicts + 1, conflict);
+        pauseAfter(stream, conflicts + 1, conflict);
         loaded = catchUp(stream, loaded);
       }
     }
@@ -235,7 +238,8 @@ public final class CommandHandler<C, S, E extends DomainEvent> {
     return retryPolicy.maxAttempts();
   }
 
-  void pauseAfter(int failedAttempts, RuntimeException reason) {
+  void pauseAfter(StreamId stream, int failedAttempts, RuntimeException reason) {
+    onRetry.accept(stream);
     pause(retryPolicy.pauseAfter(failedAttempts).toNanos(), reason);
   }
 
@@ -319,6 +323,7 @@ public final class CommandHandler<C, S, E extends DomainEvent> {
     private RetryPolicy retryPolicy = RetryPolicy.DEFAULT;
     private @Nullable SnapshotPolicy<S> snapshotPolicy;
     private Clock clock = Clock.systemUTC();
+    private Consumer<StreamId> onRetry = stream -> {};
     private int cachedAggregates;
 
     private Builder(
@@ -365,6 +370,15 @@ public final class CommandHandler<C, S, E extends DomainEvent> {
             "a single writer keeps 1 or more states, not " + cachedAggregates);
       }
       this.cachedAggregates = cachedAggregates;
+      return this;
+    }
+
+    /**
+     * Called each time that a command has met a conflict and is about to be decided again, such as
+     * to count it: on the command's thread, and must return at once.
+     */
+    public Builder<C, S, E> onRetry(Consumer<StreamId> onRetry) {
+      this.onRetry = onRetry;
       return this;
     }
 

@@ -132,7 +132,7 @@ final class SingleWriter<C, S, E extends DomainEvent> {
         if (conflicts + 1 >= handler.maxAttempts()) {
           throw new TooManyConflictsException(conflicts + 1, conflict);
         }
-        handler.pauseAfter(conflicts + 1, conflict);
+        handler.pauseAfter(lane.stream, conflicts + 1, conflict);
         loaded = handler.catchUp(lane.stream, loaded);
         fresh = true;
       } catch (NotStorableException | DuplicateEventException | IllegalArgumentException e) {

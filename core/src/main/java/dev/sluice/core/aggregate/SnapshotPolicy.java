@@ -1,5 +1,7 @@
 package dev.sluice.core.aggregate;
 
+import dev.sluice.core.store.Snapshot;
+
 /**
  * That snapshots are taken, and how often.
  *
@@ -13,9 +15,7 @@ public record SnapshotPolicy<S>(String schema, Class<S> stateClass, int every) {
 
   /** Refuses what makes no sense. */
   public SnapshotPolicy {
-    if (schema.isEmpty() || schema.length() > 128) {
-      throw new IllegalArgumentException("a snapshot's schema name has 1 to 128 chars");
-    }
+    Snapshot.requireSchema(schema);
     if (every < 1) {
       throw new IllegalArgumentException("a snapshot every 1 or more events, not " + every);
     }

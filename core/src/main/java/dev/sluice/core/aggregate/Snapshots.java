@@ -7,6 +7,7 @@ import dev.sluice.core.store.Snapshot;
 import dev.sluice.core.store.SnapshotStore;
 import java.util.Optional;
 import java.util.concurrent.atomic.LongAdder;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -61,7 +62,7 @@ final class Snapshots<S> {
     }
   }
 
-  void countUnusable(StreamId stream, @org.jspecify.annotations.Nullable String reason) {
+  void countUnusable(StreamId stream, @Nullable String reason) {
     unusable.increment();
     LOG.warn(
         "The snapshot '{}' of {} can't be used ({}); its events are read instead. If the state's"

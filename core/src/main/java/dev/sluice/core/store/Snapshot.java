@@ -15,13 +15,25 @@ import dev.sluice.core.event.StreamId;
  */
 public record Snapshot(StreamId stream, String schema, long version, Payload state) {
 
+  /** The greatest length of a schema's name, in chars. */
+  public static final int MAX_SCHEMA_LENGTH = 128;
+
   /** Refuses an empty schema and versions below 1. */
   public Snapshot {
-    if (schema.isEmpty() || schema.length() > 128) {
-      throw new IllegalArgumentException("a snapshot's schema name has 1 to 128 chars");
-    }
+    requireSchema(schema);
     if (version < 1) {
       throw new IllegalArgumentException("a snapshot's version is 1 or greater, not " + version);
+    }
+  }
+
+  /** Refuses what can't be the name of a state's form. */
+  public static void requireSchema(String schema) {
+    if (schema.isEmpty() || schema.length() > MAX_SCHEMA_LENGTH) {
+      throw new IllegalArgumentException(
+          "a snapshot's schema name has 1 to "
+              + MAX_SCHEMA_LENGTH
+              + " chars, not "
+              + schema.length());
     }
   }
 }

@@ -32,6 +32,14 @@ public interface Storage extends AutoCloseable {
   LeaseStore leases();
 
   /**
+   * This storage with another event store, such as one that wraps its own. Closing it closes this
+   * one.
+   */
+  default Storage withEventStore(EventStore eventStore) {
+    return new OtherEventStore(this, eventStore);
+  }
+
+  /**
    * Releases what this object has opened, and nothing that it was given. Calls that are under way
    * fail or finish; calls that come later fail. Closing twice does nothing.
    */
