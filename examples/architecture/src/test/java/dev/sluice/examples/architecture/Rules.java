@@ -21,7 +21,8 @@ enum Rules {
           .that()
           .resideInAPackage("dev.sluice.core..")
           .and()
-          .resideOutsideOfPackage("dev.sluice.core.serialization.jackson..")
+          .resideOutsideOfPackages(
+              "dev.sluice.core.serialization.jackson..", "dev.sluice.core.micrometer..")
           .should()
           .onlyDependOnClassesThat(
               resideInAnyPackage(
@@ -41,6 +42,19 @@ enum Rules {
                   "java..",
                   "org.jspecify.annotations.."))
           .because("whoever serialises otherwise leaves this package away")),
+
+  MICROMETER_HAS_ONE_ROOM(
+      classes()
+          .that()
+          .resideInAPackage("dev.sluice.core.micrometer..")
+          .should()
+          .onlyDependOnClassesThat(
+              resideInAnyPackage(
+                  "dev.sluice.core..",
+                  "io.micrometer.core.instrument..",
+                  "java..",
+                  "org.jspecify.annotations.."))
+          .because("whoever measures otherwise, or not at all, leaves this package away")),
 
   OUTBOX_AND_COORDINATION_KNOW_NO_EVENT_STORE(
       noClasses()
