@@ -146,6 +146,9 @@ final class LaneSession {
               + " decide with RelayControl.restart");
     }
     checkAnchor();
+    if (saved == null) {
+      save(Checkpoint.first(settings.checkpointName(lane), prunable, Payload.EMPTY, token));
+    }
   }
 
   /**

@@ -6,6 +6,8 @@ import dev.sluice.core.event.EventIds;
 import dev.sluice.core.outbox.IntegrationEvent;
 import dev.sluice.core.outbox.IntegrationMessage;
 import dev.sluice.core.serialization.Serializer;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -19,17 +21,23 @@ import org.jspecify.annotations.Nullable;
 public final class Translation {
 
   private static final Translation NONE =
-      new Translation(Translator.none(), EventTypes.<IntegrationEvent>builder().build(), null);
+      new Translation(
+          Translator.none(), EventTypes.<IntegrationEvent>builder().build(), null, Map.of());
 
   private final Translator translator;
   private final EventTypes<IntegrationEvent> types;
   private final @Nullable Serializer serializer;
+  private final Map<String, Instant> starts;
 
   private Translation(
-      Translator translator, EventTypes<IntegrationEvent> types, @Nullable Serializer serializer) {
+      Translator translator,
+      EventTypes<IntegrationEvent> types,
+      @Nullable Serializer serializer,
+      Map<String, Instant> starts) {
     this.translator = translator;
     this.types = types;
     this.serializer = serializer;
+    this.starts = Map.copyOf(starts);
   }
 
   /** Lets nothing out. */
@@ -45,7 +53,26 @@ public final class Translation {
    */
   public static Translation of(
       Translator translator, EventTypes<IntegrationEvent> types, Serializer serializer) {
-    return new Translation(translator, types, serializer);
+    return new Translation(translator, types, serializer, Map.of());
+  }
+
+  /**
+   * A copy in which a new type of integration event goes live at a moment: of domain events that
+   * happened earlier none is made, also if they are appended later. Those are left to a {@link
+   * HistoryOutbox}, so each one is made exactly once.
+   *
+   * @param start in whole microseconds, and after the last process of a version without this
+   *     translation has ended
+   * @throws IllegalArgumentException if the type is not in the published language
+   */
+  public Translation startingAt(String type, Instant start) {
+    if (types.classOf(type).isEmpty()) {
+      throw new IllegalArgumentException(
+          "integration event type '" + type + "' is not in the published language: register it");
+    }
+    Map<String, Instant> all = new HashMap<>(starts);
+    all.put(type, start.truncatedTo(ChronoUnit.MICROS));
+    return new Translation(translator, types, serializer, all);
   }
 
   /**
@@ -59,6 +86,15 @@ public final class Translation {
    * @throws dev.sluice.core.serialization.SerializationException if one can't be serialised
    */
   public List<IntegrationMessage> translate(DomainEvent event, Source source) {
+    return translate(event, source, false);
+  }
+
+  /** Those that {@link #translate} leaves out, because their type went live later. */
+  List<IntegrationMessage> translateMissed(DomainEvent event, Source source) {
+    return translate(event, source, true);
+  }
+
+  private List<IntegrationMessage> translate(DomainEvent event, Source source, boolean missed) {
     List<Outgoing> all = translator.translate(event, source);
     if (all.isEmpty() || serializer == null) {
       return List.of();
@@ -68,6 +104,10 @@ public final class Translation {
     for (Outgoing outgoing : all) {
       String type = types.nameOf(outgoing.event().getClass());
       int number = numbers.merge(type, 1, Integer::sum);
+      Instant start = starts.get(type);
+      if (missed != (start != null && source.time().isBefore(start))) {
+        continue;
+      }
       String aggregateId = source.stream().id();
       messages.add(
           new IntegrationMessage(
