@@ -1,18 +1,15 @@
 package dev.sluice.examples.architecture;
 
 import static com.tngtech.archunit.base.DescribedPredicate.not;
-import static com.tngtech.archunit.core.domain.JavaClass.Predicates.assignableTo;
 import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
 import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAnyPackage;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 
-import com.tngtech.archunit.base.DescribedPredicate;
-import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.lang.ArchRule;
-import dev.sluice.core.event.DomainEvent;
-import dev.sluice.core.outbox.IntegrationEvent;
+import dev.sluice.architecture.SluiceRules;
+import dev.sluice.examples.bank.published.BankLanguage;
 
 /** Who may know whom. */
 enum Rules {
@@ -86,17 +83,14 @@ enum Rules {
                               "dev.sluice.core.coordination.."))))
           .because("domain events stay inside: only integration events reach a broker")),
 
-  INTEGRATION_EVENTS_ARE_NOT_DOMAIN_EVENTS(
-      noClasses()
-          .that(areImplementing(IntegrationEvent.class))
-          .should()
-          .dependOnClassesThat(
-              assignableTo(DomainEvent.class)
-                  .or(
-                      resideInAnyPackage(
-                          "dev.sluice.examples.bank.account..",
-                          "dev.sluice.examples.bank.transfer..")))
-          .because("the published language has a contract of its own, apart from the domain's")),
+  DOMAIN_EVENTS_STAY_INSIDE(SluiceRules.domainEventsStayInside("dev.sluice.examples.bank..")),
+
+  INTEGRATION_EVENTS_REFER_TO_NO_DOMAIN_TYPE(
+      SluiceRules.integrationEventsReferToNoDomainType(
+          "dev.sluice.examples.bank.account..", "dev.sluice.examples.bank.transfer..")),
+
+  INTEGRATION_EVENTS_ARE_REGISTERED(
+      SluiceRules.integrationEventsAreRegistered(BankLanguage.TYPES)),
 
   FRAUD_KNOWS_NO_CLASS_OF_THE_BANK(
       noClasses()
@@ -164,10 +158,5 @@ enum Rules {
 
   ArchRule rule() {
     return rule;
-  }
-
-  private static DescribedPredicate<JavaClass> areImplementing(Class<?> marker) {
-    return assignableTo(marker)
-        .and(not(DescribedPredicate.describe("the marker", type -> type.isEquivalentTo(marker))));
   }
 }
