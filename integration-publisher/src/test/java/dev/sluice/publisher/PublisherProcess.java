@@ -1,5 +1,7 @@
 package dev.sluice.publisher;
 
+import com.zaxxer.hikari.HikariConfig;
+import com.zaxxer.hikari.HikariDataSource;
 import dev.sluice.adapter.jdbc.JdbcStorage;
 import dev.sluice.core.Position;
 import dev.sluice.core.outbox.MessagePublisher;
@@ -29,11 +31,20 @@ import java.util.concurrent.locks.LockSupport;
 final class PublisherProcess implements AutoCloseable {
   enum Mode {
     TRANSACTIONS,
+    /** With batches as large as they are by default. */
+    LARGE_BATCHES,
+    AT_LEAST_ONCE,
+    /** What a new type missed, from history. */
+    BACKFILL,
     /** Publishes messages and progress apart from each other. */
     TORN,
     /** Says before each batch that it is about to publish, and waits a moment then. */
     SLOW,
-    SLOW_UNFENCED
+    SLOW_UNFENCED;
+
+    boolean isSlow() {
+      return compareTo(TORN) >= 0;
+    }
   }
 
   static final String TYPE = "bank.deposit";
@@ -93,9 +104,9 @@ final class PublisherProcess implements AutoCloseable {
           new ProcessBuilder(command)
               .redirectError(ProcessBuilder.Redirect.INHERIT)
               .redirectOutput(
-                  mode == Mode.TRANSACTIONS
-                      ? ProcessBuilder.Redirect.to(log())
-                      : ProcessBuilder.Redirect.PIPE)
+                  mode.isSlow()
+                      ? ProcessBuilder.Redirect.PIPE
+                      : ProcessBuilder.Redirect.to(log()))
               .start());
     } catch (IOException e) {
       throw new IllegalStateException(e);
@@ -112,6 +123,10 @@ final class PublisherProcess implements AutoCloseable {
 
   String owner() {
     return "process " + process.pid();
+  }
+
+  boolean isRunning() {
+    return process.isAlive();
   }
 
   void kill() {
@@ -190,24 +205,37 @@ final class PublisherProcess implements AutoCloseable {
     if (mode == Mode.SLOW_UNFENCED) {
       Unfenced.of(builder);
     }
-    try (JdbcStorage storage = JdbcStorage.create(database.dataSource());
+    if (mode == Mode.AT_LEAST_ONCE) {
+      builder.atLeastOnce();
+    }
+    try (HikariDataSource pool = pool(database, 4);
+        JdbcStorage storage = JdbcStorage.create(pool);
         KafkaMessagePublisher kafka = builder.build();
         Relay relay =
             Relay.builder(
                     relayName,
-                    storage.outbox(),
+                    mode == Mode.BACKFILL ? History.missed(storage) : storage.outbox(),
                     storage.checkpoints(),
                     storage.leases(),
-                    mode == Mode.TRANSACTIONS ? kafka : new SlowPublisher(kafka, mode == Mode.TORN))
+                    mode.isSlow() ? new SlowPublisher(kafka, mode == Mode.TORN) : kafka)
                 .lanes(Integer.parseInt(args[6]))
                 // Longer than a new JVM on a busy machine needs to open a lane.
                 .leaseDuration(Duration.ofSeconds(2))
-                .maxBatchMessages(50)
+                .maxBatchMessages(mode == Mode.LARGE_BATCHES ? 2_000 : 50)
                 .start()) {
       while (System.in.read() >= 0) {
         relay.signal();
       }
     }
+  }
+
+  /** The fewest connections that do: fifty processes come and go. */
+  static HikariDataSource pool(PostgresDatabase database, int size) {
+    HikariConfig config = new HikariConfig();
+    config.setDataSource(database.dataSource());
+    config.setMaximumPoolSize(size);
+    config.setMinimumIdle(1);
+    return new HikariDataSource(config);
   }
 
   private record SlowPublisher(MessagePublisher publisher, boolean torn)

@@ -72,6 +72,10 @@ final class Broker implements AutoCloseable {
     settings.put("broker.heartbeat.interval.ms", "500");
     settings.put("controller.quorum.election.timeout.ms", "300");
     settings.put("controller.quorum.fetch.timeout.ms", "600");
+    // Everybody may do everything, until a test takes a right away.
+    settings.put(
+        "authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer");
+    settings.put("allow.everyone.if.no.acl.found", "true");
     settings.put("log.cleaner.dedupe.buffer.size", Integer.toString(2 * 1024 * 1024));
     settings.put("log.message.timestamp.type", "CreateTime");
 
