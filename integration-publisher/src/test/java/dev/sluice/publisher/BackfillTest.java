@@ -121,18 +121,18 @@ class BackfillTest extends KafkaFixture {
     Map<String, List<String>> expected = new TreeMap<>();
     try (HikariDataSource pool = PublisherProcess.pool(database, 3);
         JdbcStorage history = JdbcStorage.create(pool)) {
-      for (int round = 0; round < 20; round++) {
+      for (int round = 0; round < 10; round++) {
         for (int key = 0; key < 10; key++) {
           History.append(history, "k" + key, round * 20, 20, Instant.EPOCH);
         }
       }
       for (int key = 0; key < 10; key++) {
-        expected.put("k" + key, History.told(0, 400));
+        expected.put("k" + key, History.told(0, 200));
       }
       RelayControl control =
           new RelayControl(
               name, History.missed(history), history.checkpoints(), history.leases());
-      for (int kill = 0; kill < 4; kill++) {
+      for (int kill = 0; kill < 3; kill++) {
         Position before = position(control);
         try (PublisherProcess victim =
             PublisherProcess.start(Mode.BACKFILL, database, bootstrap, name, 1)) {
@@ -142,7 +142,7 @@ class BackfillTest extends KafkaFixture {
       }
       try (PublisherProcess last =
           PublisherProcess.start(Mode.BACKFILL, database, bootstrap, name, 1)) {
-        assertThat(topic.byKey(8_000)).isEqualTo(expected);
+        assertThat(topic.byKey(4_000)).isEqualTo(expected);
       }
     }
   }

@@ -79,9 +79,9 @@ public class KafkaFixture {
         });
   }
 
-  /** Asks until there is an answer, for 30 s at most. */
+  /** Asks until there is an answer, for 90 s at most. */
   protected static <T> T await(String what, Callable<@Nullable T> ask) {
-    long deadline = System.nanoTime() + Duration.ofSeconds(30).toNanos();
+    long deadline = System.nanoTime() + Duration.ofSeconds(90).toNanos();
     while (System.nanoTime() < deadline) {
       try {
         T answer = ask.call();
@@ -93,7 +93,7 @@ public class KafkaFixture {
       }
       LockSupport.parkNanos(20_000_000);
     }
-    throw new AssertionError("not within 30 s: " + what);
+    throw new AssertionError("not within 90 s: " + what);
   }
 
   protected void setTopic(String topic, String setting, String value) {

@@ -31,22 +31,34 @@ public final class Messages {
     return made.messages().get(0).id();
   }
 
+  /** Something that happened at a moment. */
+  static void append(Storage storage, String type, String key, String data, Instant time) {
+    NewEvent made = event(EventIds.next(), type, key, data, time);
+    storage
+        .eventStore()
+        .append(new Append(new StreamId("account", key), ExpectedVersion.any(), List.of(made)));
+  }
+
   /** An event with one message. */
   public static NewEvent event(UUID event, String type, String key, String data) {
+    return event(event, type, key, data, Instant.now());
+  }
+
+  private static NewEvent event(UUID event, String type, String key, String data, Instant time) {
     IntegrationMessage message =
         new IntegrationMessage(
             EventIds.derived(event, type),
             type,
             key,
             key,
-            Instant.now(),
+            time,
             Payload.ofUtf8(data),
             Optional.of("correlation-" + key),
             Optional.empty());
     return new NewEvent(
         event,
         "private-" + type,
-        Instant.now(),
+        time,
         Payload.ofUtf8("{\"secret\":true}"),
         Payload.ofUtf8("{}"),
         List.of(message));

@@ -6,9 +6,11 @@ import dev.sluice.core.Position;
 import dev.sluice.core.outbox.OutboxMessage;
 import io.cloudevents.CloudEvent;
 import io.cloudevents.SpecVersion;
+import java.time.Instant;
 import java.time.ZoneOffset;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.junit.jupiter.api.Test;
 
@@ -34,6 +36,20 @@ class RelayTest extends KafkaFixture {
       assertThat(event.getExtension("correlationid")).isEqualTo("correlation-account-1");
       assertThat(event.getExtension("causationid")).isNull();
       assertThat(Topic.data(event)).isEqualTo("{\"amount\":42}");
+    }
+  }
+
+  @Test
+  void theRetentionOfTheTopicCountsFromThePublication() {
+    long begin = System.currentTimeMillis();
+    append("a", "1");
+    Messages.append(storage, DEPOSIT, "b", "2", Instant.EPOCH);
+    try (Relay relay = relay().start()) {
+      List<ConsumerRecord<String, CloudEvent>> found = topic.read(2);
+      assertThat(found).hasSize(2).allMatch(record -> record.timestamp() >= begin);
+      assertThat(found)
+          .extracting(record -> Objects.requireNonNull(record.value().getTime()).toInstant())
+          .contains(Instant.EPOCH);
     }
   }
 

@@ -60,10 +60,7 @@ public final class HistoryOutbox implements Outbox {
 
   @Override
   public List<OutboxMessage> read(Position after, int limit) {
-    if (limit < 1 || limit > MAX_LIMIT) {
-      throw new IllegalArgumentException(
-          "a read returns 1 to " + MAX_LIMIT + " messages, not " + limit + "; read in pages");
-    }
+    Outbox.checkedLimit(limit);
     List<OutboxMessage> messages = new ArrayList<>();
     Quiet known = quiet;
     Position from =

@@ -27,9 +27,10 @@ final class CloudEvents {
     // Named here and not left to the client's partitioner: the client counts the partitions that
     // the topic has now, so a partition added later would move keys and tear their order.
     int partition = Utils.toPositive(Utils.murmur2(key)) % route.partitions();
+    // Without a timestamp, so that the topic's retention counts from now: a message that waited for
+    // long, or comes from history, would otherwise be deleted before anybody has read it.
     ProducerRecord<byte[], byte[]> record =
-        new ProducerRecord<>(
-            route.topic(), partition, message.time().toEpochMilli(), key, message.data().toBytes());
+        new ProducerRecord<>(route.topic(), partition, key, message.data().toBytes());
     Headers headers = record.headers();
     headers.add("ce_specversion", SPEC_VERSION);
     headers.add("ce_id", message.id().toString().getBytes(UTF_8));

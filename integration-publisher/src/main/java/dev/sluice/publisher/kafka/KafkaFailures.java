@@ -48,8 +48,10 @@ final class KafkaFailures {
     String message = cause.getMessage() == null ? cause.toString() : cause.getMessage();
     for (Throwable t = cause; t != null; t = t.getCause()) {
       if (t instanceof TopicAuthorizationException denied) {
-        return "not authorized for topics "
-            + denied.unauthorizedTopics()
+        return "not authorized"
+            + (denied.unauthorizedTopics().isEmpty()
+                ? ""
+                : " for topics " + denied.unauthorizedTopics())
             + "; grant Write and Describe to the publisher's principal";
       }
       if (t instanceof TransactionalIdAuthorizationException) {
