@@ -130,8 +130,7 @@ class BackfillTest extends KafkaFixture {
         expected.put("k" + key, History.told(0, 200));
       }
       RelayControl control =
-          new RelayControl(
-              name, History.missed(history), history.checkpoints(), history.leases());
+          new RelayControl(name, History.missed(history), history.checkpoints(), history.leases());
       for (int kill = 0; kill < 3; kill++) {
         Position before = position(control);
         try (PublisherProcess victim =

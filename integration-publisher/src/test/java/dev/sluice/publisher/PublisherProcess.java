@@ -104,9 +104,7 @@ final class PublisherProcess implements AutoCloseable {
           new ProcessBuilder(command)
               .redirectError(ProcessBuilder.Redirect.INHERIT)
               .redirectOutput(
-                  mode.isSlow()
-                      ? ProcessBuilder.Redirect.PIPE
-                      : ProcessBuilder.Redirect.to(log()))
+                  mode.isSlow() ? ProcessBuilder.Redirect.PIPE : ProcessBuilder.Redirect.to(log()))
               .start());
     } catch (IOException e) {
       throw new IllegalStateException(e);

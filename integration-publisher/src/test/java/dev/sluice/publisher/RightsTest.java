@@ -45,8 +45,7 @@ class RightsTest {
   }
 
   private Relay relay(String name, KafkaMessagePublisher publisher) {
-    return Relay.builder(
-            name, storage.outbox(), storage.checkpoints(), storage.leases(), publisher)
+    return Relay.builder(name, storage.outbox(), storage.checkpoints(), storage.leases(), publisher)
         .leaseDuration(Duration.ofSeconds(2))
         .start();
   }
@@ -69,8 +68,7 @@ class RightsTest {
     try (Admin admin = Admin.create(Map.of("bootstrap.servers", kafka.bootstrap()));
         KafkaMessagePublisher publisher = publisher(topic)) {
       publisher.verify();
-      AclBinding rest =
-          allowTheRest(denied.pattern().resourceType(), denied.pattern().name());
+      AclBinding rest = allowTheRest(denied.pattern().resourceType(), denied.pattern().name());
       admin.createAcls(List.of(rest, denied)).all().get();
       try (Relay relay = relay(topic, publisher)) {
         LaneStatus failing =

@@ -12,6 +12,7 @@ import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import com.tngtech.archunit.base.DescribedPredicate;
 import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaModifier;
+import com.tngtech.archunit.lang.ArchCondition;
 import com.tngtech.archunit.lang.ArchRule;
 import dev.sluice.core.EventTypes;
 import dev.sluice.core.event.DomainEvent;
@@ -65,11 +66,11 @@ public final class SluiceRules {
         .and(not(INTERFACES))
         .and()
         .doNotHaveModifier(JavaModifier.ABSTRACT)
-        .should()
-        .be(
-            DescribedPredicate.describe(
-                "in the registry of the published language",
-                type -> registered.contains(type.getName())))
+        .should(
+            ArchCondition.from(
+                DescribedPredicate.describe(
+                    "be in the registry of the published language",
+                    (JavaClass type) -> registered.contains(type.getName()))))
         .because("only what EventTypes names is published; register the class, or delete it");
   }
 

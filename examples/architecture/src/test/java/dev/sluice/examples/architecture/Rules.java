@@ -89,8 +89,7 @@ enum Rules {
       SluiceRules.integrationEventsReferToNoDomainType(
           "dev.sluice.examples.bank.account..", "dev.sluice.examples.bank.transfer..")),
 
-  INTEGRATION_EVENTS_ARE_REGISTERED(
-      SluiceRules.integrationEventsAreRegistered(BankLanguage.TYPES)),
+  INTEGRATION_EVENTS_ARE_REGISTERED(SluiceRules.integrationEventsAreRegistered(BankLanguage.TYPES)),
 
   FRAUD_KNOWS_NO_CLASS_OF_THE_BANK(
       noClasses()
