@@ -54,15 +54,16 @@ public final class SluiceRules {
   }
 
   /**
-   * Every integration event is in the registry of the published language, so that nothing is meant
-   * to be published that will be refused.
+   * Every integration event of a bounded context is in the registry of its published language, so
+   * that nothing is meant to be published that will be refused.
    */
   public static ArchRule integrationEventsAreRegistered(
-      EventTypes<? extends IntegrationEvent> registry) {
+      String context, EventTypes<? extends IntegrationEvent> registry) {
     Set<String> registered =
         registry.namesByClass().keySet().stream().map(Class::getName).collect(Collectors.toSet());
     return classes()
         .that(events(IntegrationEvent.class))
+        .and(resideInAPackage(context))
         .and(not(INTERFACES))
         .and()
         .doNotHaveModifier(JavaModifier.ABSTRACT)

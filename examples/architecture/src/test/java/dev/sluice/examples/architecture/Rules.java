@@ -89,7 +89,8 @@ enum Rules {
       SluiceRules.integrationEventsReferToNoDomainType(
           "dev.sluice.examples.bank.account..", "dev.sluice.examples.bank.transfer..")),
 
-  INTEGRATION_EVENTS_ARE_REGISTERED(SluiceRules.integrationEventsAreRegistered(BankLanguage.TYPES)),
+  INTEGRATION_EVENTS_ARE_REGISTERED(
+      SluiceRules.integrationEventsAreRegistered("dev.sluice.examples.bank..", BankLanguage.TYPES)),
 
   FRAUD_KNOWS_NO_CLASS_OF_THE_BANK(
       noClasses()
