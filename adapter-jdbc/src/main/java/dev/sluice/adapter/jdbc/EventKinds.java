@@ -40,7 +40,13 @@ final class EventKinds {
   private int add(Kind kind) {
     Known now =
         database.call(
-            "adding the event type '" + kind.type + "'",
+            // Whoever appends in a transaction has a connection already, and meets this with a pool
+            // of one.
+            "adding the event type '"
+                + kind.type
+                + "', new in the category '"
+                + kind.category
+                + "', on a second connection beside that of the transaction, if it has one,",
             connection -> {
               try (PreparedStatement insert =
                   connection.prepareStatement(database.sql().get("add-kind"))) {

@@ -2,17 +2,12 @@ package dev.sluice.adapter.jdbc;
 
 import dev.sluice.core.SluiceException;
 import dev.sluice.core.StoreUnavailableException;
-import dev.sluice.core.coordination.CheckpointStore;
-import dev.sluice.core.coordination.LeaseStore;
 import dev.sluice.core.event.RecordedEvent;
 import dev.sluice.core.event.StreamId;
-import dev.sluice.core.outbox.Outbox;
 import dev.sluice.core.projection.Projection;
 import dev.sluice.core.store.Append;
 import dev.sluice.core.store.AppendResult;
 import dev.sluice.core.store.EventStore;
-import dev.sluice.core.store.GlobalLog;
-import dev.sluice.core.store.SnapshotStore;
 import dev.sluice.core.store.Storage;
 import dev.sluice.core.store.StoredEvent;
 import dev.sluice.core.store.StreamRange;
@@ -22,6 +17,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
 import org.jdbi.v3.core.Handle;
+import org.jspecify.annotations.Nullable;
 
 /** Views in the same database as the events. Safe for use by any number of threads. */
 public final class JdbcProjections {
@@ -57,7 +53,7 @@ public final class JdbcProjections {
    * <p>Appends through the storage itself, or in transactions of the caller's, don't change them.
    */
   public static Storage inline(JdbcStorage storage, List<Projection<Handle>> projections) {
-    return new Inline(storage, List.copyOf(projections));
+    return storage.withEventStore(new InlineEventStore(storage, List.copyOf(projections)));
   }
 
   private static void apply(Projection<Handle> projection, Handle handle, RecordedEvent event) {
@@ -82,7 +78,7 @@ public final class JdbcProjections {
     }
   }
 
-  private static @org.jspecify.annotations.Nullable SQLException sqlCause(Throwable thrown) {
+  private static @Nullable SQLException sqlCause(Throwable thrown) {
     for (Throwable cause = thrown; cause != null; cause = cause.getCause()) {
       if (cause instanceof SQLException sql) {
         return sql;
@@ -122,50 +118,6 @@ public final class JdbcProjections {
     }
   }
 
-  private record Inline(JdbcStorage storage, List<Projection<Handle>> projections)
-      implements Storage {
-
-    @Override
-    public EventStore eventStore() {
-      return new InlineEventStore(storage, projections);
-    }
-
-    @Override
-    public String describe() {
-      return storage.describe();
-    }
-
-    @Override
-    public GlobalLog globalLog() {
-      return storage.globalLog();
-    }
-
-    @Override
-    public Outbox outbox() {
-      return storage.outbox();
-    }
-
-    @Override
-    public CheckpointStore checkpoints() {
-      return storage.checkpoints();
-    }
-
-    @Override
-    public SnapshotStore snapshots() {
-      return storage.snapshots();
-    }
-
-    @Override
-    public LeaseStore leases() {
-      return storage.leases();
-    }
-
-    @Override
-    public void close() {
-      storage.close();
-    }
-  }
-
   private record InlineEventStore(JdbcStorage storage, List<Projection<Handle>> projections)
       implements EventStore {
 
@@ -174,9 +126,8 @@ public final class JdbcProjections {
       return storage.inTransaction(
           transaction -> {
             EventStore events = transaction.eventStore();
-            boolean repeated = events.find(append.events().getFirst().id()).isPresent();
             AppendResult result = events.append(append);
-            if (!repeated) {
+            if (!((JoinedTransaction) transaction).wasRepetition()) {
               change(transaction.handle(), events, append.stream(), result);
             }
             return result;

@@ -13,7 +13,8 @@ import org.jdbi.v3.core.Handle;
  * <p>Appends go to the server one by one, without group commit. One that fails with a {@link
  * dev.sluice.core.SluiceException} has written nothing, and leaves the transaction usable. Until
  * the transaction ends, readers of the log see nothing that others append after its first append,
- * and others who append to the same streams wait: keep it short.
+ * and others who append to the same streams wait: keep it short. The first event of its type in a
+ * category needs a second connection for a moment.
  *
  * <p>The isolation level must be READ COMMITTED; appends at others are refused. For one thread at a
  * time, like the connection.

@@ -20,6 +20,7 @@ final class JoinedTransaction implements JdbcTransaction {
   private final EventStore eventStore;
   private final CheckpointStore checkpoints;
   private final SnapshotStore snapshots;
+  private boolean repeated;
 
   JoinedTransaction(
       Database database, EventKinds kinds, AppendStatements statements, Handle handle) {
@@ -65,6 +66,15 @@ final class JoinedTransaction implements JdbcTransaction {
     return snapshots;
   }
 
+  /**
+   * Whether the last append had been stored before, by a transaction of its own. Asking beforehand
+   * would not tell: the first try's commit may become visible only while the repetition waits for
+   * it.
+   */
+  boolean wasRepetition() {
+    return repeated;
+  }
+
   private AppendResult appendJoined(Connection connection, ReadyAppend append) throws SQLException {
     if (connection.getAutoCommit()) {
       throw new IllegalStateException(
@@ -73,6 +83,7 @@ final class JoinedTransaction implements JdbcTransaction {
     }
     while (true) {
       @Nullable AppendResult result = tryOnce(connection, append);
+      repeated = result == null;
       if (result == null) {
         refuseOtherIsolation(connection);
         result = explainer.explain(connection, append);

@@ -201,6 +201,34 @@ class FaultsTest {
   }
 
   @Test
+  void aNewEventTypeInATransactionNeedsASecondConnectionAndSaysSo() {
+    pool.setMaximumPoolSize(1);
+    pool.setConnectionTimeout(300);
+    try (JdbcStorage storage = JdbcStorage.create(pool)) {
+      assertThatThrownBy(
+              () ->
+                  storage.inTransaction(
+                      transaction ->
+                          transaction
+                              .eventStore()
+                              .append(STREAM, ExpectedVersion.any(), List.of(Events.event(0)))))
+          .isInstanceOf(StoreUnavailableException.class)
+          .hasMessageContaining("adding the event type")
+          .hasMessageContaining("on a second connection beside that of the transaction")
+          .hasMessageContaining("the pool has free connections");
+      assertThat(storage.eventStore().read(STREAM, StreamRange.forwards(1, 10))).isEmpty();
+      // Outside a transaction one connection is enough, and from then on inside, too.
+      storage.eventStore().append(STREAM, ExpectedVersion.any(), List.of(Events.event(0)));
+      storage.inTransaction(
+          transaction ->
+              transaction
+                  .eventStore()
+                  .append(STREAM, ExpectedVersion.any(), List.of(Events.event(0))));
+      assertThat(storage.eventStore().read(STREAM, StreamRange.forwards(1, 10))).hasSize(2);
+    }
+  }
+
+  @Test
   void aConflictInTheCallersTransactionLeavesItUsable() {
     try (JdbcStorage storage = JdbcStorage.create(pool)) {
       storage.eventStore().append(STREAM, ExpectedVersion.noStream(), List.of(Events.event(0)));

@@ -11,6 +11,7 @@ import dev.sluice.core.event.RecordedEvent;
 import dev.sluice.core.event.StreamId;
 import dev.sluice.core.projection.ProjectionVersions;
 import dev.sluice.core.projection.Rebuild;
+import dev.sluice.core.store.Append;
 import dev.sluice.core.store.AppendResult;
 import dev.sluice.core.store.EventFilter;
 import dev.sluice.core.store.ExpectedVersion;
@@ -31,6 +32,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import org.jdbi.v3.core.Handle;
 import org.jdbi.v3.core.Jdbi;
@@ -180,6 +184,43 @@ class JdbcProjectionsTest {
         .hasMessage("no");
     assertThat(storage.eventStore().readFrom(account(9), 1)).isEmpty();
     assertThat(view()).isEqualTo(Map.of("a1", List.of(6L, 3L)));
+  }
+
+  @Test
+  void anInlineViewChangesOnceAlsoIfTheCommitWhoseReplyWasLostIsStillOnItsWay() throws Exception {
+    var projection = BalancesView.projection("inline", "balances", event -> {});
+    Storage inline = JdbcProjections.inline(storage, List.of(projection));
+    Append append = new Append(account(1), ExpectedVersion.noStream(), BalancesView.deposits(1, 3));
+    AppendResult first;
+    Future<AppendResult> repetition;
+    try (ExecutorService executor = Executors.newSingleThreadExecutor();
+        Handle handle = jdbi.open()) {
+      handle.begin();
+      // The first try, as the server has it before its commit.
+      first = storage.join(handle).eventStore().append(append);
+      handle.execute("insert into balances values ('a1', 6, 3)");
+      repetition = executor.submit(() -> inline.eventStore().append(append));
+      awaitBlocked();
+      handle.commit();
+      assertThat(repetition.get(30, TimeUnit.SECONDS)).isEqualTo(first);
+    }
+    assertThat(view()).isEqualTo(Map.of("a1", List.of(6L, 3L)));
+  }
+
+  /** Until a statement waits for somebody else's transaction. */
+  private void awaitBlocked() {
+    long until = System.nanoTime() + BOUND.toNanos();
+    while (jdbi.withHandle(
+        handle ->
+            handle
+                    .createQuery(
+                        "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
+                            + " and datname = current_database()")
+                    .mapTo(Long.class)
+                    .one()
+                == 0)) {
+      assertThat(System.nanoTime()).as("the repetition waits").isLessThan(until);
+    }
   }
 
   private Subscriptions quick() {
