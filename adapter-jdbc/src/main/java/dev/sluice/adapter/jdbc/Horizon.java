@@ -21,14 +21,12 @@ import org.jspecify.annotations.Nullable;
  */
 final class Horizon {
 
-  private final Database database;
   private final EventKinds kinds;
   private final String ask;
   private final String head;
   private volatile long known;
 
   Horizon(Database database, EventKinds kinds) {
-    this.database = database;
     this.kinds = kinds;
     this.ask = database.sql().get("horizon");
     this.head =
