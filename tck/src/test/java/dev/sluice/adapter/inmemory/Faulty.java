@@ -41,6 +41,8 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
@@ -90,9 +92,11 @@ final class Faulty {
     return storage(
         storage ->
             new Wrapped(storage) {
+              private final GlobalLog wrapped = wrap.apply(storage.globalLog());
+
               @Override
               public GlobalLog globalLog() {
-                return wrap.apply(super.globalLog());
+                return wrapped;
               }
             });
   }
@@ -197,8 +201,11 @@ final class Faulty {
     return events.map(e -> copy(e, Payload.of(e.data().toBytes()), e.time())).toList();
   }
 
+  /** On one that ends: a thread of a pool may keep what it made alive, into the next test. */
   static <T> T onAnotherThread(Supplier<T> work) {
-    return CompletableFuture.supplyAsync(work).join();
+    try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
+      return CompletableFuture.supplyAsync(work, threads).join();
+    }
   }
 
   /** Places of a commit that are used more than once. */
