@@ -20,7 +20,10 @@ public final class Bench {
           new PostgresPublish(),
           new MongoAppend(),
           new MongoLoad(),
-          new MongoRead());
+          new MongoRead(),
+          new PostgresTail(),
+          new PostgresReplay(),
+          new PostgresHotAggregate());
 
   private Bench() {}
 

@@ -4,6 +4,7 @@ import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
 import dev.sluice.adapter.jdbc.JdbcStorage;
 import dev.sluice.testservers.OwnedPostgres;
+import dev.sluice.testservers.PostgresDatabase;
 import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.SQLException;
@@ -18,11 +19,13 @@ final class Postgres implements AutoCloseable {
   static final String BY_HAND = "by_hand";
 
   private final OwnedPostgres server;
+  private final PostgresDatabase database;
   private final HikariDataSource pool;
   private final JdbcStorage storage;
 
-  private Postgres(OwnedPostgres server, HikariDataSource pool) {
+  private Postgres(OwnedPostgres server, PostgresDatabase database, HikariDataSource pool) {
     this.server = server;
+    this.database = database;
     this.pool = pool;
     this.storage = JdbcStorage.create(pool);
     JdbcStorage.builder(pool).schema(BY_HAND).notifyAcrossProcesses(false).build().close();
@@ -30,10 +33,11 @@ final class Postgres implements AutoCloseable {
 
   static Postgres start(int threads, Report report) throws SQLException {
     OwnedPostgres server = OwnedPostgres.start();
+    PostgresDatabase database = server.newDatabase();
     HikariConfig config = new HikariConfig();
-    config.setDataSource(server.newDatabase().dataSource());
+    config.setDataSource(database.dataSource());
     config.setMaximumPoolSize(threads + 2);
-    Postgres postgres = new Postgres(server, new HikariDataSource(config));
+    Postgres postgres = new Postgres(server, database, new HikariDataSource(config));
     try (Connection connection = postgres.connection();
         Statement statement = connection.createStatement();
         ResultSet row =
@@ -56,6 +60,11 @@ final class Postgres implements AutoCloseable {
 
   JdbcStorage storage() {
     return storage;
+  }
+
+  /** For other processes. */
+  PostgresDatabase database() {
+    return database;
   }
 
   Connection connection() throws SQLException {

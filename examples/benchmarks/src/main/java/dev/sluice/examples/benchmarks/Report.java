@@ -132,12 +132,12 @@ final class Report {
     String line() {
       return String.format(
           Locale.ROOT,
-          "%-34s p50 %7.1f ms%s, p99 %7.1f ms%s, max %7.1f ms",
+          "%-58s p50 %7.2f ms%s, p99 %7.2f ms%s, max %7.2f ms",
           what,
           p50,
-          goal50 == 0 ? "" : String.format(Locale.ROOT, " (goal %.0f)", goal50),
+          goal50 == 0 ? "" : String.format(Locale.ROOT, " (goal %.1f)", goal50),
           p99,
-          goal99 == 0 ? "" : String.format(Locale.ROOT, " (goal %.0f)", goal99),
+          goal99 == 0 ? "" : String.format(Locale.ROOT, " (goal %.1f)", goal99),
           max);
     }
 
@@ -145,8 +145,8 @@ final class Report {
       return String.format(
           Locale.ROOT,
           "{\"bench\":\"%s\",\"store\":\"%s\",\"server\":\"%s\",\"work\":\"%s\","
-              + "\"unit\":\"ms\",\"p50\":%.2f,\"p99\":%.2f,\"max\":%.2f,\"goal50\":%.0f,"
-              + "\"goal99\":%.0f}",
+              + "\"unit\":\"ms\",\"p50\":%.2f,\"p99\":%.2f,\"max\":%.2f,\"goal50\":%.1f,"
+              + "\"goal99\":%.1f}",
           bench,
           store,
           server.replace("\"", "'"),
