@@ -101,7 +101,8 @@ final class Horizon {
     }
   }
 
-  private synchronized void raise(long head) {
+  /** Notes a head up to which everything is final, and of a known kind. */
+  synchronized void raise(long head) {
     known = Math.max(known, head);
   }
 

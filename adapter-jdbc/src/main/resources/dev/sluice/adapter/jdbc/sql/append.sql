@@ -33,6 +33,9 @@
 -- - After a crash a number may be drawn again that was drawn, but not flushed. Nobody has seen a
 --   row with such a number, since what is visible is flushed, and readers keep only positions of
 --   rows.
+-- - Who knows that everything up to number n is final, and sees rows with n + 1, n + 2 and so on
+--   without a hole, knows the same of these, and needs to ask for no lock: a number is used by one
+--   statement only, whose rows become visible together, and never again.
 
 -- :last-number
 pg_sequence_last_value('{schema}.commit_number'::regclass)

@@ -45,6 +45,13 @@ where e.position > ? and e.position <= {until}
 order by e.position
 limit ?
 
+-- Whatever the horizon is; what of it is final is told by the numbers of the commits.
+-- :log-next
+select {columns} from {schema}.event e
+where e.position > ?
+order by e.position
+limit ?
+
 -- :log-of-kind
 (select {columns} from {schema}.event e
 where e.kind = ? and e.position > ? and e.position <= {until}
