@@ -74,7 +74,8 @@ final class LaneRunner implements Runnable {
         log.info("{}", e.getMessage());
         giveUp();
         sleep(settings.backoff(++failures));
-      } catch (RuntimeException e) {
+      } catch (RuntimeException | Error e) {
+        // An Error too, such as a missing class: a thread that ended would keep its lease for ever.
         failed(e);
         sleep(settings.backoff(++failures));
       }
@@ -188,8 +189,9 @@ final class LaneRunner implements Runnable {
     }
   }
 
-  private void failed(RuntimeException failure) {
-    String error = String.valueOf(failure.getMessage());
+  private void failed(Throwable failure) {
+    String message = failure.getMessage();
+    String error = message == null ? failure.toString() : message;
     settings.meters().failed(lane);
     if (!error.equals(lastError)) {
       // Once, not at every attempt.

@@ -181,7 +181,7 @@ public final class Relay implements AutoCloseable {
   private void measure() {
     try {
       settings.meters().status(control.status());
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       log.debug("can't measure relay {}: {}", settings.name(), e.getMessage());
     }
   }
@@ -205,8 +205,8 @@ public final class Relay implements AutoCloseable {
       } else {
         share = 1;
       }
-    } catch (RuntimeException e) {
-      // The lanes notice by themselves that they were not renewed.
+    } catch (RuntimeException | Error e) {
+      // What is thrown here would end the timer. The lanes notice by themselves that they were not renewed.
       log.debug("can't renew the leases of relay {}: {}", settings.name(), e.getMessage());
     }
   }

@@ -30,11 +30,11 @@ record RelaySettings(
   static final Duration MAX_BACKOFF = Duration.ofSeconds(5);
 
   String checkpointName(int lane) {
-    return Outbox.RELAY_PREFIX + name + "/" + lane;
+    return outbox.checkpointPrefix() + name + "/" + lane;
   }
 
   String leaseName(int lane) {
-    return Outbox.RELAY_PREFIX + name + "/" + lane;
+    return outbox.checkpointPrefix() + name + "/" + lane;
   }
 
   /** The lease of whoever changes the number of lanes; nobody opens a lane meanwhile. */

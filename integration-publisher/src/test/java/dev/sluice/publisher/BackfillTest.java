@@ -37,7 +37,7 @@ class BackfillTest extends KafkaFixture {
         int wanted = published;
         await(
             "some of the history",
-            () -> storage.checkpoints().list("relay/" + name + "-backfill/").isEmpty() ? null : "");
+            () -> storage.checkpoints().list("backfill/" + name + "-backfill/").isEmpty() ? null : "");
         assertThat(topic.read(wanted)).hasSizeGreaterThanOrEqualTo(wanted);
       }
     }
@@ -58,7 +58,7 @@ class BackfillTest extends KafkaFixture {
       assertThat(topic.byKey(62).get("b")).isEqualTo(History.told(0, 1));
     }
     // Its checkpoint was deleted, so that pruning doesn't wait for it; then it runs once more.
-    String prefix = "relay/" + name + "-backfill/";
+    String prefix = "backfill/" + name + "-backfill/";
     storage
         .checkpoints()
         .list(prefix)
@@ -85,7 +85,7 @@ class BackfillTest extends KafkaFixture {
           await(
               "failing",
               () ->
-                  storage.checkpoints().list("relay/" + name + "-backfill/").stream()
+                  storage.checkpoints().list("backfill/" + name + "-backfill/").stream()
                       .flatMap(checkpoint -> LaneReport.of(checkpoint).error().stream())
                       .findFirst()
                       .orElse(null));

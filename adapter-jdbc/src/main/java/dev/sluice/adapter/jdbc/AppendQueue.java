@@ -44,6 +44,8 @@ final class AppendQueue {
   /** More than a group takes on a near server, less than a person sees. */
   private static final int PATIENCE_MICROS = 3_000;
 
+  private static final long MAX_PATIENCE = 200_000_000L;
+
   private static final long KEEP_CONNECTION = 1_000_000_000L;
 
   private static final int MAX_APPENDS = 256;
@@ -63,7 +65,10 @@ final class AppendQueue {
   /** Signalled when as many wait as were there when the last group ended. */
   private final Condition company = lock.newCondition();
 
-  /** How many were in the last group or waited when it ended, when that was, and its duration. */
+  /**
+   * How many were in the last group or waited when it ended, or 0 behind a single append; when that
+   * was, and how long it took.
+   */
   private int lively;
 
   private long groupEnd;
@@ -83,7 +88,7 @@ final class AppendQueue {
       // Others are as late; the next commit takes them all.
     }
     if (mine.state == State.LEADS) {
-      lead(mine, gather(mine));
+      lead(mine);
     }
     return finish(mine);
   }
@@ -110,25 +115,23 @@ final class AppendQueue {
   private boolean opensLane(Waiting mine) {
     lock.lock();
     try {
-      if (mine.state == State.WAITS
-          && lanesInUse < lanes
-          && waiting.contains(mine)
-          && streamsUnderWay.add(mine.append.stream())) {
-        waiting.remove(mine);
-        lanesInUse++;
-        mine.state = State.LEADS;
-        return true;
+      if (lanesInUse == lanes
+          || streamsUnderWay.contains(mine.append.stream())
+          || !waiting.remove(mine)) {
+        return false;
       }
-      return false;
+      streamsUnderWay.add(mine.append.stream());
+      lanesInUse++;
+      mine.state = State.LEADS;
+      company.signal();
+      return true;
     } finally {
       lock.unlock();
     }
   }
 
   /** The new leader of a lane takes along who waits, as far as streams and sizes allow. */
-  private List<Waiting> gather(Waiting leader) {
-    List<Waiting> group = new ArrayList<>();
-    group.add(leader);
+  private void gather(Waiting leader, List<Waiting> group) {
     int events = leader.append.eventCount();
     int messages = leader.append.messageCount();
     long bytes = leader.append.bytes();
@@ -155,17 +158,18 @@ final class AppendQueue {
     // In one order everywhere, so that two processes with the same streams wait for each other in
     // one direction only.
     group.sort((a, b) -> a.append.stream().compareTo(b.append.stream()));
-    return group;
   }
 
   /**
    * Those whose appends have just ended together often append again at once, and a commit for all
    * of them costs little more than one for the first who is back. So a leader that comes right
-   * behind a group waits for them, for up to half the time that the group took. One that comes
-   * later, or was alone before, waits for nobody.
+   * behind a group waits for them, for up to half the time that the group took, and never for as
+   * long as makes the others impatient. One that comes later, or behind a single append, waits for
+   * nobody.
    */
   private void awaitCompany() {
-    long left = groupEnd + groupNanos / 2 - System.nanoTime();
+    long most = Math.min(groupNanos / 2, PATIENCE_MICROS * 1_000L);
+    long left = groupEnd + most - System.nanoTime();
     boolean interrupted = false;
     while (lanesInUse == 1 && waiting.size() + 1 < lively && left > 0) {
       try {
@@ -180,10 +184,16 @@ final class AppendQueue {
     }
   }
 
-  private void lead(Waiting leader, List<Waiting> group) {
+  private void lead(Waiting leader) {
     long begin = System.nanoTime();
-    @Nullable LaneConnection connection = null;
+    List<Waiting> group = new ArrayList<>();
+    group.add(leader);
+    @Nullable LaneConnection connection = leader.connection;
     try {
+      gather(leader, group);
+      begin = System.nanoTime();
+      // Until it has come back it is nobody's to hand on.
+      connection = null;
       connection = run(group, leader.connection);
     } finally {
       Waiting next = leave(group, begin);
@@ -208,6 +218,7 @@ final class AppendQueue {
   /** Returns the connection for the next leader, if it is still good for that. */
   private @Nullable LaneConnection run(List<Waiting> group, @Nullable LaneConnection handedOn) {
     @Nullable LaneConnection lane = handedOn;
+    boolean good = false;
     try {
       if (lane == null) {
         lane = new LaneConnection(database.open(), System.nanoTime());
@@ -222,27 +233,26 @@ final class AppendQueue {
         member.result = results[i];
         member.state = results[i] != null ? State.DONE : State.REFUSED;
       }
-      if (System.nanoTime() - lane.since < KEEP_CONNECTION) {
-        return lane;
-      }
+      good = System.nanoTime() - lane.since < KEEP_CONNECTION;
     } catch (SQLException e) {
       boolean rolledBack = Failures.isRefusal(e);
       for (Waiting member : group) {
         member.failure = e;
         member.state = rolledBack ? State.GOES_ALONE : State.FAILED;
       }
+    } finally {
+      if (lane != null && !good) {
+        lane.close();
+      }
     }
-    if (lane != null) {
-      lane.close();
-    }
-    return null;
+    return good ? lane : null;
   }
 
   /** Frees the lane, or hands it on. */
   private @Nullable Waiting leave(List<Waiting> group, long begin) {
     lock.lock();
     try {
-      lively = group.size() + waiting.size();
+      lively = group.size() == 1 ? 0 : group.size() + waiting.size();
       groupEnd = System.nanoTime();
       groupNanos = groupEnd - begin;
       for (Waiting member : group) {
@@ -312,6 +322,7 @@ final class AppendQueue {
     private @Nullable AppendResult result;
     private @Nullable SQLException failure;
     private @Nullable LaneConnection connection;
+    private long patience = PATIENCE_MICROS * 1_000L;
     private volatile State state = State.WAITS;
 
     Waiting(ReadyAppend append, Thread thread) {
@@ -327,7 +338,8 @@ final class AppendQueue {
      */
     boolean await() {
       boolean interrupted = false;
-      long end = System.nanoTime() + PATIENCE_MICROS * 1_000L;
+      long end = System.nanoTime() + patience;
+      patience = Math.min(2 * patience, MAX_PATIENCE);
       long left = end - System.nanoTime();
       while (state == State.WAITS && left > 0) {
         LockSupport.parkNanos(this, left);

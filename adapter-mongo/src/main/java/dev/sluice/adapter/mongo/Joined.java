@@ -14,6 +14,8 @@ import java.util.function.BooleanSupplier;
  */
 final class Joined {
 
+  private static final int MAX_REMEMBERED = 1_000;
+
   private final ConcurrentMap<Long, BooleanSupplier> runs = new ConcurrentHashMap<>();
 
   void drew(long number, ClientSession session) {
@@ -27,6 +29,10 @@ final class Joined {
 
   /** For a transaction that runs as long as this says so. */
   void drew(long number, BooleanSupplier isRunning) {
+    if (runs.size() >= MAX_REMEMBERED) {
+      // In a process that never reads the log nobody else forgets them.
+      runs.keySet().removeIf(this::hasEnded);
+    }
     runs.put(number, isRunning);
   }
 

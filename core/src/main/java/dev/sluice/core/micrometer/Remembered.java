@@ -12,7 +12,7 @@ final class Remembered<T> {
 
   private final Supplier<T> question;
   private Optional<T> answer = Optional.empty();
-  private long askedAt;
+  private long askedAt = System.nanoTime() - KEPT;
 
   Remembered(Supplier<T> question) {
     this.question = question;
@@ -20,7 +20,7 @@ final class Remembered<T> {
 
   /** Empty while the store is away. */
   synchronized Optional<T> get() {
-    if (answer.isEmpty() || System.nanoTime() - askedAt > KEPT) {
+    if (System.nanoTime() - askedAt >= KEPT) {
       try {
         answer = Optional.of(question.get());
       } catch (SluiceException | IllegalStateException e) {

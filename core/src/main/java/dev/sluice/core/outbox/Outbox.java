@@ -50,6 +50,15 @@ public interface Outbox {
    */
   int prune(int max);
 
+  /**
+   * What the names of the checkpoints begin with that relays of this outbox keep. An outbox with
+   * positions of its own has another prefix, so that they are not taken for those of the stored one
+   * when that is pruned.
+   */
+  default String checkpointPrefix() {
+    return RELAY_PREFIX;
+  }
+
   /** Calls a hint after messages were stored, as the global log does for events. */
   Registration onAppend(Runnable hint);
 

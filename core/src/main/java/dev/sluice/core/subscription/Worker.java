@@ -472,7 +472,8 @@ final class Worker {
       case Consumer.One one -> {
         int done = 0;
         for (RecordedEvent event : batch) {
-          if (isStopping()) {
+          // Also when the lease has run out: another owner may be at the next one already.
+          if (isStopping() || validUntil - System.nanoTime() <= 0) {
             break;
           }
           try {

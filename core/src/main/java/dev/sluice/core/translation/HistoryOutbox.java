@@ -25,6 +25,10 @@ import org.jspecify.annotations.Nullable;
  * stored, so nothing is pruned. Between these messages and live ones of the same key there is no
  * order.
  *
+ * <p>Its relay may be closed when it has nothing left <i>and</i> the moment of {@code startingAt}
+ * has passed in all processes: what is appended with an older time until then is history too. So is
+ * what is imported later with older times.
+ *
  * <p>Positions are of its own. Safe for use by any number of threads.
  */
 public final class HistoryOutbox implements Outbox {
@@ -79,7 +83,7 @@ public final class HistoryOutbox implements Outbox {
         }
       }
       from = page.next();
-      if (messages.isEmpty()) {
+      if (messages.isEmpty() && (known == null || !known.after().isAfter(after))) {
         quiet = new Quiet(after, from);
       }
     } while (page.more());
@@ -151,6 +155,12 @@ public final class HistoryOutbox implements Outbox {
     Quiet known = quiet;
     return log.count(
         known != null && known.after().equals(after) ? known.scanned() : eventOf(after), filter);
+  }
+
+  /** Not that of stored messages, whose pruning would take these positions for its own. */
+  @Override
+  public String checkpointPrefix() {
+    return "backfill/";
   }
 
   /** Nothing is stored here, so nothing is removed. */

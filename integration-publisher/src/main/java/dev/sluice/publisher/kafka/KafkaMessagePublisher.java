@@ -53,6 +53,7 @@ public final class KafkaMessagePublisher implements MessagePublisher {
   private final boolean compresses;
   private final CloudEvents cloudEvents;
   private final Admin admin;
+  private final ForgottenTransactions forgotten;
   private final KafkaTopics topics;
   private final KafkaProgress progress;
 
@@ -73,6 +74,8 @@ public final class KafkaMessagePublisher implements MessagePublisher {
     consumerConfig.put(ConsumerConfig.ALLOW_AUTO_CREATE_TOPICS_CONFIG, false);
     this.progress = new KafkaProgress(consumerConfig, builder.timeout);
     this.admin = Admin.create(builder.known(AdminClientConfig.configNames()));
+    this.forgotten =
+        new ForgottenTransactions(admin, language.topics().keySet(), builder.timeout);
     this.topics =
         new KafkaTopics(
             admin,
@@ -116,8 +119,9 @@ public final class KafkaMessagePublisher implements MessagePublisher {
                     ProducerConfig.BATCH_SIZE_CONFIG,
                     limit,
                     (mine, least) -> Math.min((Integer) mine, (Integer) least)));
+    String transactionalId = progressTopic + "-" + lane + unfenced;
     if (transactions) {
-      config.put(ProducerConfig.TRANSACTIONAL_ID_CONFIG, progressTopic + "-" + lane + unfenced);
+      config.put(ProducerConfig.TRANSACTIONAL_ID_CONFIG, transactionalId);
     }
     KafkaProducer<byte[], byte[]> producer =
         new KafkaProducer<>(config, new ByteArraySerializer(), new ByteArraySerializer());
@@ -127,7 +131,12 @@ public final class KafkaMessagePublisher implements MessagePublisher {
         // the last word.
         producer.initTransactions();
       }
-      Optional<Progress> last = progress.read(progressTopic, lane, topics.end(progressTopic, lane));
+      Optional<Progress> last =
+          progress.read(
+              progressTopic,
+              lane,
+              topics.end(progressTopic, lane),
+              partition -> transactions && forgotten.abort(transactionalId, partition));
       return new KafkaLane(this, relay, lane, progressTopic, producer, last, limits);
     } catch (KafkaException e) {
       producer.close(Duration.ZERO);

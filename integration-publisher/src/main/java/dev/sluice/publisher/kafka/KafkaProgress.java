@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.function.Predicate;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.ProducerRecord;
@@ -46,8 +47,9 @@ final class KafkaProgress {
    *
    * @param end the end of the lane's partition, with what is not committed. The end that a reader
    *     of committed records is told may lie before a commit that was just acknowledged
+   * @param unblock called when nothing can be read for long; says whether to go on
    */
-  Optional<Progress> read(String topic, int lane, long end) {
+  Optional<Progress> read(String topic, int lane, long end, Predicate<TopicPartition> unblock) {
     TopicPartition partition = new TopicPartition(topic, lane);
     byte[] key = key(lane);
     try (var consumer =
@@ -59,11 +61,10 @@ final class KafkaProgress {
           Objects.requireNonNull(
               consumer.beginningOffsets(partitions, timeout).get(partition), "offset");
       // The last record is nearly always close to the end. Older parts are read only when it is
-      // not,
-      // as after many aborted transactions.
+      // not, as after many aborted transactions.
       for (long look = FIRST_LOOK; ; look *= 64) {
         long from = Math.max(begin, end - look);
-        byte[] last = last(consumer, partition, key, from, end);
+        byte[] last = last(consumer, partition, key, from, end, unblock);
         if (last != null) {
           return Optional.of(parse(last, partition));
         }
@@ -82,7 +83,8 @@ final class KafkaProgress {
       TopicPartition partition,
       byte[] key,
       long from,
-      long end) {
+      long end,
+      Predicate<TopicPartition> unblock) {
     consumer.seek(partition, from);
     byte[] last = null;
     long deadline = System.nanoTime() + timeout.toNanos();
@@ -96,6 +98,10 @@ final class KafkaProgress {
       if (consumer.position(partition) > before) {
         deadline = System.nanoTime() + timeout.toNanos();
       } else if (System.nanoTime() - deadline > 0) {
+        if (unblock.test(partition)) {
+          deadline = System.nanoTime() + timeout.toNanos();
+          continue;
+        }
         throw new BrokerUnavailableException(
             "progress topic "
                 + partition.topic()

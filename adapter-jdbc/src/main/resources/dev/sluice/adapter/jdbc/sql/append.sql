@@ -31,8 +31,8 @@
 -- - The lock's second key has 32 bits, the low ones of lb. Readers take it as a signed distance
 --   from H, which is right while fewer than 2^31 commits begin during one append.
 -- - After a crash a number may be drawn again that was drawn, but not flushed. Nobody has seen a
---   row with such a number, since what is visible is flushed, and readers keep only positions of
---   rows.
+--   row with such a number, since what is visible is flushed (unless synchronous_commit is off,
+--   which the start-up check warns of), and readers keep only positions of rows.
 -- - Who knows that everything up to number n is final, and sees rows with n + 1, n + 2 and so on
 --   without a hole, knows the same of these, and needs to ask for no lock: a number is used by one
 --   statement only, whose rows become visible together, and never again.
