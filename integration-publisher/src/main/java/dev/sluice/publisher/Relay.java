@@ -206,7 +206,8 @@ public final class Relay implements AutoCloseable {
         share = 1;
       }
     } catch (RuntimeException | Error e) {
-      // What is thrown here would end the timer. The lanes notice by themselves that they were not renewed.
+      // What is thrown here would end the timer. The lanes notice by themselves that they were not
+      // renewed.
       log.debug("can't renew the leases of relay {}: {}", settings.name(), e.getMessage());
     }
   }

@@ -37,7 +37,10 @@ class BackfillTest extends KafkaFixture {
         int wanted = published;
         await(
             "some of the history",
-            () -> storage.checkpoints().list("backfill/" + name + "-backfill/").isEmpty() ? null : "");
+            () ->
+                storage.checkpoints().list("backfill/" + name + "-backfill/").isEmpty()
+                    ? null
+                    : "");
         assertThat(topic.read(wanted)).hasSizeGreaterThanOrEqualTo(wanted);
       }
     }

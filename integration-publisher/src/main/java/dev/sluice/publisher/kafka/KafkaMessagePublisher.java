@@ -74,8 +74,7 @@ public final class KafkaMessagePublisher implements MessagePublisher {
     consumerConfig.put(ConsumerConfig.ALLOW_AUTO_CREATE_TOPICS_CONFIG, false);
     this.progress = new KafkaProgress(consumerConfig, builder.timeout);
     this.admin = Admin.create(builder.known(AdminClientConfig.configNames()));
-    this.forgotten =
-        new ForgottenTransactions(admin, language.topics().keySet(), builder.timeout);
+    this.forgotten = new ForgottenTransactions(admin, language.topics().keySet(), builder.timeout);
     this.topics =
         new KafkaTopics(
             admin,

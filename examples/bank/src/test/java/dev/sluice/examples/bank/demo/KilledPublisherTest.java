@@ -7,7 +7,7 @@ import dev.sluice.adapter.jdbc.JdbcStorage;
 import dev.sluice.core.Position;
 import dev.sluice.core.outbox.OutboxMessage;
 import dev.sluice.core.store.Storage;
-import dev.sluice.testservers.KafkaServer;
+import dev.sluice.testservers.OwnedKafka;
 import dev.sluice.testservers.PostgresDatabase;
 import dev.sluice.testservers.PostgresServer;
 import java.io.BufferedReader;
@@ -45,7 +45,13 @@ class KilledPublisherTest {
   @Test
   void nothing_is_lost_and_nothing_comes_twice_when_the_publisher_is_killed_between_two_runs()
       throws Exception {
-    String kafka = KafkaServer.shared().bootstrap();
+    // A broker of its own: what other stores' relays of the same name have published fits no other.
+    try (OwnedKafka broker = OwnedKafka.start()) {
+      killBetweenTwoRuns(broker.bootstrap());
+    }
+  }
+
+  private static void killBetweenTwoRuns(String kafka) throws Exception {
     PostgresDatabase database = PostgresServer.shared().newDatabase();
     String uri = database.url() + "?user=" + database.user() + "&password=" + database.password();
     Set<String> before = ids(published(kafka));
@@ -85,11 +91,22 @@ class KilledPublisherTest {
                 DepositsProcess.class.getName())
             .redirectErrorStream(true)
             .start();
+    Thread.startVirtualThread(() -> endIfLate(process));
     try {
       awaitReady(process);
     } finally {
       process.destroyForcibly();
       assertThat(process.waitFor(30, TimeUnit.SECONDS)).isTrue();
+    }
+  }
+
+  private static void endIfLate(Process process) {
+    try {
+      if (!process.waitFor(90, TimeUnit.SECONDS)) {
+        process.destroyForcibly();
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
     }
   }
 
