@@ -196,6 +196,7 @@ public final class Relay implements AutoCloseable {
       for (LaneRunner runner : runners) {
         runner.renew();
       }
+      followNumberOfLanes();
       run();
       if (lanes > 1) {
         joinMembers();
@@ -209,6 +210,23 @@ public final class Relay implements AutoCloseable {
       // What is thrown here would end the timer. The lanes notice by themselves that they were not
       // renewed.
       log.debug("can't renew the leases of relay {}: {}", settings.name(), e.getMessage());
+    }
+  }
+
+  /**
+   * Who owns a lane learns from it how many there are. Who owns none, because others own them all,
+   * counts their checkpoints: else it would never ask for its share of those that were added.
+   */
+  private void followNumberOfLanes() {
+    if (runners.stream().noneMatch(LaneRunner::owns)) {
+      int started =
+          settings
+              .checkpoints()
+              .list(settings.outbox().checkpointPrefix() + settings.name() + "/")
+              .size();
+      if (started > 0) {
+        lanes = started;
+      }
     }
   }
 

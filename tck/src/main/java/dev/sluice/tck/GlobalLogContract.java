@@ -955,9 +955,14 @@ public abstract class GlobalLogContract extends Contract {
     ofLog.close();
     ofLog.close();
     ofOutbox.close();
+    // A store may give hints at any time, until then.
+    int before = calls.get();
     append(STREAM, sending("one"));
     assertEquals(1, readLog().size(), "G6: the append is stored");
-    assertEquals(0, calls.get(), "G6: calls of hints whose registrations were closed");
+    assertEquals(
+        before,
+        calls.get(),
+        "G6: the hints that were called, when their registrations were closed");
   }
 
   // helpers

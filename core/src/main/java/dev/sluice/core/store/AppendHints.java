@@ -17,11 +17,23 @@ public final class AppendHints {
   /** Each under a key of its own, because one hint may be registered twice and closed once. */
   private final Map<Object, Runnable> hints = new ConcurrentHashMap<>();
 
-  /** Keeps a hint until its registration is closed. */
+  /** Keeps a hint until its registration is closed; closing waits for a call that is under way. */
   public Registration add(Runnable hint) {
     Object key = new Object();
-    hints.put(key, hint);
-    return () -> hints.remove(key);
+    hints.put(
+        key,
+        () -> {
+          synchronized (key) {
+            if (hints.containsKey(key)) {
+              hint.run();
+            }
+          }
+        });
+    return () -> {
+      synchronized (key) {
+        hints.remove(key);
+      }
+    };
   }
 
   /** Whether there is nobody to call. */
