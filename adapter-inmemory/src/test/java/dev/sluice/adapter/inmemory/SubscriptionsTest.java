@@ -37,6 +37,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -65,7 +66,7 @@ class SubscriptionsTest {
 
   private final InMemoryStorage memory = InMemoryStorage.create();
   private final List<Subscriptions> runners = new ArrayList<>();
-  private final List<RecordedEvent> seen = Collections.synchronizedList(new ArrayList<>());
+  private final List<RecordedEvent> seen = new CopyOnWriteArrayList<>();
 
   @AfterEach
   void close() {
@@ -159,7 +160,7 @@ class SubscriptionsTest {
   @Test
   void a_partition_that_is_being_handed_over_keeps_its_lease_until_its_handler_is_done() {
     Set<String> joined = ConcurrentHashMap.newKeySet();
-    List<String> renewedWhileHandedOver = Collections.synchronizedList(new ArrayList<>());
+    List<String> renewedWhileHandedOver = new CopyOnWriteArrayList<>();
     Storage first =
         new Faulty(memory) {
           @Override
@@ -241,7 +242,7 @@ class SubscriptionsTest {
 
   @Test
   void listeners_that_throw_do_no_harm() {
-    List<String> told = Collections.synchronizedList(new ArrayList<>());
+    List<String> told = new CopyOnWriteArrayList<>();
     Subscriptions runner =
         Subscriptions.builder(memory)
             .listener(

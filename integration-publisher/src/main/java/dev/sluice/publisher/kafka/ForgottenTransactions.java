@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -65,7 +66,8 @@ final class ForgottenTransactions {
           get(admin.describeProducers(partitions).all());
       int ended = 0;
       for (TopicPartition partition : partitions) {
-        for (ProducerState open : producers.get(partition).activeProducers()) {
+        PartitionProducerState state = Objects.requireNonNull(producers.get(partition), "state");
+        for (ProducerState open : state.activeProducers()) {
           if (open.producerId() == owner.producerId()
               && open.producerEpoch() < owner.producerEpoch()
               && open.currentTransactionStartOffset().isPresent()) {
