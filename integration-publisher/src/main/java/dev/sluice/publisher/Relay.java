@@ -222,7 +222,7 @@ public final class Relay implements AutoCloseable {
       int started =
           settings
               .checkpoints()
-              .list(settings.outbox().checkpointPrefix() + settings.name() + "/")
+              .list(RelaySettings.lanePrefix(settings.outbox(), settings.name()))
               .size();
       if (started > 0) {
         lanes = started;

@@ -48,7 +48,7 @@ public final class RelayControl {
 
   /** How each lane is doing, in order of lanes. A lane that never had an owner is missing. */
   public List<LaneStatus> status() {
-    String prefix = outbox.checkpointPrefix() + name + "/";
+    String prefix = RelaySettings.lanePrefix(outbox, name);
     Map<String, Lease> owners =
         leases.list(prefix).stream().collect(Collectors.toMap(Lease::name, Function.identity()));
     List<LaneStatus> all = new ArrayList<>();

@@ -29,12 +29,17 @@ record RelaySettings(
   static final Duration FIRST_BACKOFF = Duration.ofMillis(100);
   static final Duration MAX_BACKOFF = Duration.ofSeconds(5);
 
+  /** What the names of the checkpoints and leases of a relay's lanes begin with. */
+  static String lanePrefix(Outbox outbox, String name) {
+    return outbox.checkpointPrefix() + name + "/";
+  }
+
   String checkpointName(int lane) {
-    return outbox.checkpointPrefix() + name + "/" + lane;
+    return lanePrefix(outbox, name) + lane;
   }
 
   String leaseName(int lane) {
-    return outbox.checkpointPrefix() + name + "/" + lane;
+    return lanePrefix(outbox, name) + lane;
   }
 
   /** The lease of whoever changes the number of lanes; nobody opens a lane meanwhile. */
