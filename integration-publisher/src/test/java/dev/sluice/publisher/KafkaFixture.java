@@ -8,6 +8,7 @@ import java.net.URI;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.UUID;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
@@ -129,6 +130,17 @@ public class KafkaFixture {
           .createTopics(List.of(new NewTopic(topic, partitions, (short) 1).configs(settings)))
           .all()
           .get();
+    } catch (InterruptedException | ExecutionException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  protected int partitions(String topic) {
+    try {
+      return Objects.requireNonNull(
+              admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic))
+          .partitions()
+          .size();
     } catch (InterruptedException | ExecutionException e) {
       throw new IllegalStateException(e);
     }

@@ -121,7 +121,21 @@ class OutOfStepTest extends KafkaFixture {
   }
 
   @Test
+  void aTopicThatWasMadeForAConsumer_andNeverWrittenTo_getsItsPartitions() {
+    String made = name + "-made";
+    createTopic(made, 1, Map.of());
+    try (KafkaMessagePublisher publisher =
+        KafkaMessagePublisher.builder(
+                bootstrap, SOURCE, PublishedLanguage.builder().topic(made, 3, DEPOSIT).build())
+            .build()) {
+      publisher.verify();
+    }
+    assertThat(partitions(made)).isEqualTo(3);
+  }
+
+  @Test
   void aTopicWithTooFewPartitionsIsRefused() {
+    publishTwo();
     try (KafkaMessagePublisher more =
         KafkaMessagePublisher.builder(
                 bootstrap, SOURCE, PublishedLanguage.builder().topic(name, 12, DEPOSIT).build())
@@ -131,6 +145,21 @@ class OutOfStepTest extends KafkaFixture {
           .hasMessageContaining(name + " has 3 partition(s)")
           .hasMessageContaining("12");
     }
+    assertThat(partitions(name)).isEqualTo(3);
+  }
+
+  @Test
+  void anUnwrittenTopicWithTooFewPartitionsIsRefusedWhereNoneIsCreated() {
+    String made = name + "-made";
+    createTopic(made, 1, Map.of());
+    try (KafkaMessagePublisher strict =
+        KafkaMessagePublisher.builder(
+                bootstrap, SOURCE, PublishedLanguage.builder().topic(made, 3, DEPOSIT).build())
+            .createTopics(false)
+            .build()) {
+      assertThatThrownBy(strict::verify).hasMessageContaining(made + " has 1 partition(s)");
+    }
+    assertThat(partitions(made)).isEqualTo(1);
   }
 
   @Test

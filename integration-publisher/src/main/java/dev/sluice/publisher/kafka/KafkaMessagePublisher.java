@@ -213,8 +213,9 @@ public final class KafkaMessagePublisher implements MessagePublisher {
     }
 
     /**
-     * Whether missing topics are created, with the broker's default replication factor; default
-     * true. Where it is false, a missing topic is reported with what to create.
+     * Whether missing topics are created, with the broker's default replication factor, and topics
+     * that nothing was ever written to get the declared partitions; default true. Where it is
+     * false, what is missing is reported with what to create.
      */
     public Builder createTopics(boolean create) {
       this.createTopics = create;

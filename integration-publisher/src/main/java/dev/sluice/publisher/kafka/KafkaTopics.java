@@ -12,6 +12,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.locks.LockSupport;
+import java.util.stream.IntStream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.Config;
 import org.apache.kafka.clients.admin.ConfigEntry;
@@ -167,13 +168,17 @@ final class KafkaTopics {
     if (actual >= wanted) {
       return;
     }
-    if (topic.equals(progressTopic) && create) {
-      // Safe for this topic: a lane's partition is its number, not a hash.
+    // A lane's partition is its number, not a hash, so the progress topic may grow at any time. A
+    // topic that nothing was ever written to is what a broker makes by itself, with its default
+    // number of partitions, for a consumer that asks before the publisher's first start.
+    if (create && (topic.equals(progressTopic) || isUnwritten(topic, actual))) {
       try {
         await(
             admin.createPartitions(Map.of(topic, NewPartitions.increaseTo(wanted))).all(),
             "add partitions to topic " + topic);
+        log.info("raised the partitions of Kafka topic {} from {} to {}", topic, actual, wanted);
       } catch (BrokerUnavailableException e) {
+        // Another process of the same service was faster.
         if (!(e.getCause() instanceof InvalidPartitionsException)) {
           throw e;
         }
@@ -198,6 +203,10 @@ final class KafkaTopics {
                 + wanted
                 + ": add partitions to the topic, or, if nothing was published"
                 + " yet, lower the number in topic(…)");
+  }
+
+  private boolean isUnwritten(String topic, int partitions) {
+    return IntStream.range(0, partitions).allMatch(partition -> end(topic, partition) == 0);
   }
 
   private static void checkProgress(String topic, Map<String, Config> configs) {
