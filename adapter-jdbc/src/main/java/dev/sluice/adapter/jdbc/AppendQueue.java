@@ -26,13 +26,15 @@ import org.slf4j.LoggerFactory;
  * An append that nobody came just before goes at once, and there is no thread but the callers'.
  *
  * <p>The more wait, the less each of them costs, so there is one lane as long as its commits are
- * quick. An append that has waited for {@value #PATIENCE_MICROS} microseconds opens another one:
- * the disk or the network is slow then, or somebody holds one of the streams open.
+ * quick and small. Another one opens when an append has waited for {@value #PATIENCE_MICROS}
+ * microseconds, because the disk or the network is slow then, or somebody holds one of the streams
+ * open; and when {@value #FULL_GROUP} events wait, which gain little from waiting for more.
  *
  * <p>Two appends to the same stream are never under way at the same time, so that within a process
  * they meet in order instead of failing each other. A group that fails as a whole, because an
  * append of another process came between, or holds a stream open, has stored nothing; its members
- * then go alone, each on a connection of its own.
+ * then go alone, each on a connection of its own, and until then who comes to their streams waits
+ * without one.
  */
 final class AppendQueue {
 
@@ -43,6 +45,9 @@ final class AppendQueue {
 
   /** More than a group takes on a near server, less than a person sees. */
   private static final int PATIENCE_MICROS = 3_000;
+
+  /** What a statement and a commit cost at least is what some twenty events cost. */
+  private static final int FULL_GROUP = 100;
 
   private static final long MAX_PATIENCE = 200_000_000L;
 
@@ -60,6 +65,7 @@ final class AppendQueue {
   private final ReentrantLock lock = new ReentrantLock();
   private final Deque<Waiting> waiting = new ArrayDeque<>();
   private final Set<String> streamsUnderWay = new HashSet<>();
+  private int eventsWaiting;
   private int lanesInUse;
 
   /** Signalled when as many wait as were there when the last group ended. */
@@ -75,8 +81,12 @@ final class AppendQueue {
   private long groupNanos;
 
   AppendQueue(Database database, int lanes) {
+    this(database, lanes, LOCK_TIMEOUT_MILLIS);
+  }
+
+  AppendQueue(Database database, int lanes, int lockTimeoutMillis) {
     this.database = database;
-    this.statements = AppendStatements.queued(database.sql(), LOCK_TIMEOUT_MILLIS);
+    this.statements = AppendStatements.queued(database.sql(), lockTimeoutMillis);
     this.alone = new Appender(AppendStatements.alone(database.sql()));
     this.lanes = lanes;
   }
@@ -93,16 +103,18 @@ final class AppendQueue {
     return finish(mine);
   }
 
-  /** Leads if nothing is under way; else waits. */
+  /** Leads if nothing is under way, or enough waits for one more lane; else waits. */
   private void enter(Waiting mine) {
     lock.lock();
     try {
-      if (lanesInUse == 0 && streamsUnderWay.add(mine.append.stream())) {
+      boolean isFull = lanesInUse < lanes && eventsWaiting + mine.append.eventCount() >= FULL_GROUP;
+      if ((lanesInUse == 0 || isFull) && streamsUnderWay.add(mine.append.stream())) {
         lanesInUse++;
         mine.state = State.LEADS;
         return;
       }
       waiting.add(mine);
+      eventsWaiting += mine.append.eventCount();
       if (waiting.size() + 1 >= lively) {
         company.signal();
       }
@@ -120,6 +132,7 @@ final class AppendQueue {
           || !waiting.remove(mine)) {
         return false;
       }
+      eventsWaiting -= mine.append.eventCount();
       streamsUnderWay.add(mine.append.stream());
       lanesInUse++;
       mine.state = State.LEADS;
@@ -149,6 +162,7 @@ final class AppendQueue {
           messages += other.append.messageCount();
           bytes += other.append.bytes();
           others.remove();
+          eventsWaiting -= other.append.eventCount();
           group.add(other);
         }
       }
@@ -189,13 +203,23 @@ final class AppendQueue {
     List<Waiting> group = new ArrayList<>();
     group.add(leader);
     @Nullable LaneConnection connection = leader.connection;
+    // An interrupted thread can't wait for a connection, and a virtual one would break it: the
+    // others have not been interrupted.
+    boolean interrupted = Thread.interrupted();
     try {
       gather(leader, group);
+      interrupted |= Thread.interrupted();
       begin = System.nanoTime();
       // Until it has come back it is nobody's to hand on.
       connection = null;
-      connection = run(group, leader.connection);
+      connection = run(leader, group);
     } finally {
+      for (Waiting member : group) {
+        // Also after an Error of the leader: nobody may wait for ever.
+        if (member.state == State.WAITS || member.state == State.LEADS) {
+          member.state = State.GOES_ALONE;
+        }
+      }
       Waiting next = leave(group, begin);
       if (next != null) {
         next.connection = connection;
@@ -204,20 +228,19 @@ final class AppendQueue {
         connection.close();
       }
       for (Waiting member : group) {
-        // Also after an Error of the leader: nobody may wait for ever.
-        if (member.state == State.WAITS || member.state == State.LEADS) {
-          member.state = State.GOES_ALONE;
-        }
         if (member != leader) {
           LockSupport.unpark(member.thread);
         }
+      }
+      if (interrupted) {
+        Thread.currentThread().interrupt();
       }
     }
   }
 
   /** Returns the connection for the next leader, if it is still good for that. */
-  private @Nullable LaneConnection run(List<Waiting> group, @Nullable LaneConnection handedOn) {
-    @Nullable LaneConnection lane = handedOn;
+  private @Nullable LaneConnection run(Waiting leader, List<Waiting> group) {
+    @Nullable LaneConnection lane = leader.connection;
     boolean good = false;
     try {
       if (lane == null) {
@@ -235,10 +258,13 @@ final class AppendQueue {
       }
       good = System.nanoTime() - lane.since < KEEP_CONNECTION;
     } catch (SQLException e) {
-      boolean rolledBack = Failures.isRefusal(e);
+      // What an interrupt of the leader has broken is known to the leader only; the others repeat
+      // their appends, which stores nothing twice.
+      boolean interrupted = Thread.currentThread().isInterrupted();
       for (Waiting member : group) {
+        boolean goesOn = Failures.isRefusal(e) || (interrupted && member != leader);
         member.failure = e;
-        member.state = rolledBack ? State.GOES_ALONE : State.FAILED;
+        member.state = goesOn ? State.GOES_ALONE : State.FAILED;
       }
     } finally {
       if (lane != null && !good) {
@@ -256,20 +282,54 @@ final class AppendQueue {
       groupEnd = System.nanoTime();
       groupNanos = groupEnd - begin;
       for (Waiting member : group) {
-        streamsUnderWay.remove(member.append.stream());
-      }
-      Iterator<Waiting> candidates = waiting.iterator();
-      while (candidates.hasNext()) {
-        Waiting candidate = candidates.next();
-        if (streamsUnderWay.add(candidate.append.stream())) {
-          candidates.remove();
-          return candidate;
+        // Who goes alone keeps the stream until then. Maybe somebody holds it open, and whoever
+        // came
+        // next would make a whole group wait for nothing, and take another connection.
+        if (member.state != State.GOES_ALONE) {
+          streamsUnderWay.remove(member.append.stream());
         }
       }
-      lanesInUse--;
-      return null;
+      @Nullable Waiting next = nextLeader();
+      if (next == null) {
+        lanesInUse--;
+      }
+      return next;
     } finally {
       lock.unlock();
+    }
+  }
+
+  private @Nullable Waiting nextLeader() {
+    Iterator<Waiting> candidates = waiting.iterator();
+    while (candidates.hasNext()) {
+      Waiting candidate = candidates.next();
+      if (streamsUnderWay.add(candidate.append.stream())) {
+        candidates.remove();
+        eventsWaiting -= candidate.append.eventCount();
+        return candidate;
+      }
+    }
+    return null;
+  }
+
+  private AppendResult goAlone(String doing, ReadyAppend append) {
+    @Nullable Waiting next = null;
+    try {
+      return database.call(doing, connection -> alone.append(connection, append));
+    } finally {
+      lock.lock();
+      try {
+        streamsUnderWay.remove(append.stream());
+        if (lanesInUse == 0) {
+          next = nextLeader();
+          lanesInUse += next == null ? 0 : 1;
+        }
+      } finally {
+        lock.unlock();
+      }
+      if (next != null) {
+        next.become(State.LEADS);
+      }
     }
   }
 
@@ -282,11 +342,13 @@ final class AppendQueue {
     if (mine.state == State.FAILED && mine.failure != null) {
       throw Failures.translate(doing, mine.failure, mine.failure);
     }
+    if (mine.state == State.GOES_ALONE) {
+      return goAlone(doing, mine.append);
+    }
     return database.call(
         doing,
         connection -> {
-          @Nullable AppendResult explained =
-              mine.state == State.REFUSED ? alone.explain(connection, mine.append) : null;
+          @Nullable AppendResult explained = alone.explain(connection, mine.append);
           return explained != null ? explained : alone.append(connection, mine.append);
         });
   }

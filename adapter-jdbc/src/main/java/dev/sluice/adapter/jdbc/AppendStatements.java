@@ -23,14 +23,12 @@ import org.postgresql.PGConnection;
  */
 final class AppendStatements {
 
-  /** An event's index in its commit is the low bits of its position. */
-  private static final int INDEX_MASK = 0xffff;
-
   private final String one;
   private final String batch;
   private final String batchWithMessages;
   private final String group;
   private final String groupWithMessages;
+  private final String groupOfOnes;
   private final String storedIds;
   private final String streamVersion;
 
@@ -40,6 +38,7 @@ final class AppendStatements {
     one = sql.get("one", plain);
     batch = sql.get("batch", plain);
     group = sql.get("group", plain);
+    groupOfOnes = sql.get("group-of-ones", plain);
     batchWithMessages = sql.get("batch", with(plain, sql.part("batch-messages")));
     groupWithMessages = sql.get("group", with(plain, sql.part("group-messages")));
     storedIds = sql.get("stored-ids");
@@ -85,7 +84,7 @@ final class AppendStatements {
         messages.bind(statement, connection, next);
       }
       @Nullable AppendResult[] results = new AppendResult[1];
-      readResults(statement, List.of(append), results);
+      readResults(statement, List.of(append), new long[] {1}, results);
       return results[0];
     }
   }
@@ -136,47 +135,46 @@ final class AppendStatements {
       events += append.eventCount();
       messages += append.messageCount();
     }
-    try (PreparedStatement statement =
-        connection.prepareStatement(messages == 0 ? group : groupWithMessages)) {
+    EventArrays eventArrays = new EventArrays(events);
+    MessageArrays messageArrays = new MessageArrays(messages);
+    for (ReadyAppend append : appends) {
+      eventArrays.add(append);
+      messageArrays.add(append);
+    }
+    boolean ones = events == appends.size() && messages == 0;
+    String sql = ones ? groupOfOnes : messages == 0 ? group : groupWithMessages;
+    try (PreparedStatement statement = connection.prepareStatement(sql)) {
       statement.setArray(1, connection.createArrayOf("text", streams));
       statement.setObject(2, expected);
-      statement.setObject(3, first);
-      EventArrays eventArrays = new EventArrays(events);
-      MessageArrays messageArrays = new MessageArrays(messages);
-      for (ReadyAppend append : appends) {
-        eventArrays.add(append);
-        messageArrays.add(append);
+      int next = 3;
+      if (!ones) {
+        statement.setObject(next++, first);
+        statement.setObject(next++, eventArrays.append);
       }
-      statement.setObject(4, eventArrays.append);
-      int next = eventArrays.bind(statement, connection, 5);
+      next = eventArrays.bind(statement, connection, next);
       if (messages > 0) {
         statement.setObject(next, messageArrays.append);
         messageArrays.bind(statement, connection, next + 1);
       }
-      readResults(statement, appends, results);
+      readResults(statement, appends, first, results);
     }
     return results;
   }
 
+  /** Reads a row for each append that was stored: its number, the commit's base, the version. */
   private static void readResults(
-      PreparedStatement statement, List<ReadyAppend> appends, @Nullable AppendResult[] results)
+      PreparedStatement statement,
+      List<ReadyAppend> appends,
+      long[] first,
+      @Nullable AppendResult[] results)
       throws SQLException {
-    int n = 0;
-    int end = appends.getFirst().eventCount();
     try (ResultSet rows = statement.executeQuery()) {
       while (rows.next()) {
-        long position = rows.getLong(1);
-        int index = (int) (position & INDEX_MASK);
-        while (index >= end) {
-          n++;
-          end += appends.get(n).eventCount();
-        }
-        if (index == end - 1) {
-          long version = rows.getLong(2);
-          results[n] =
-              new AppendResult(
-                  version - appends.get(n).eventCount() + 1, version, new Position(position));
-        }
+        int n = rows.getInt(1) - 1;
+        int count = appends.get(n).eventCount();
+        long before = rows.getLong(3);
+        long position = rows.getLong(2) + first[n] - 1 + count - 1;
+        results[n] = new AppendResult(before + 1, before + count, new Position(position));
       }
     }
   }

@@ -24,11 +24,20 @@ final class PostgresGlobalLog implements GlobalLog {
   /** A follower of the end finds less than so many events, whoever they are for. */
   private static final int NEXT = 200;
 
+  /**
+   * Who has met a hole asks for the horizon at once so many times: where one append is held open,
+   * or fails, the next one often does too, and finding the hole first costs a round trip more.
+   */
+  private static final int READS_AFTER_HOLE = 8;
+
   private final Database database;
   private final EventKinds kinds;
   private final Horizon horizon;
   private final WakeUps wakeUps;
   private final String next;
+
+  /** A rough count; that two readers may take one off it at once does no harm. */
+  private volatile int readsAfterHole;
 
   PostgresGlobalLog(Database database, EventKinds kinds, Horizon horizon, WakeUps wakeUps) {
     this.database = database;
@@ -47,7 +56,10 @@ final class PostgresGlobalLog implements GlobalLog {
   private LogPage read(Connection connection, Position after, EventFilter filter, int limit)
       throws SQLException {
     long known = horizon.known();
-    if (after.value() == known && known > 0) {
+    int afterHole = readsAfterHole;
+    if (after.value() == known && known > 0 && afterHole > 0) {
+      readsAfterHole = afterHole - 1;
+    } else if (after.value() == known && known > 0) {
       @Nullable LogPage page = readNext(connection, after, filter, limit);
       if (page != null) {
         return page;
@@ -78,10 +90,11 @@ final class PostgresGlobalLog implements GlobalLog {
    */
   private @Nullable LogPage readNext(
       Connection connection, Position head, EventFilter filter, int limit) throws SQLException {
+    int most = Math.min(NEXT, limit + 1);
     List<RecordedEvent> events;
     try (PreparedStatement select = connection.prepareStatement(next)) {
       select.setLong(1, head.value());
-      select.setInt(2, NEXT);
+      select.setInt(2, most);
       try (ResultSet rows = select.executeQuery()) {
         events = events(rows, connection);
       }
@@ -89,12 +102,13 @@ final class PostgresGlobalLog implements GlobalLog {
     Position reached = head;
     for (RecordedEvent event : events) {
       if (commitNumber(event.position()) > commitNumber(reached) + 1) {
+        readsAfterHole = READS_AFTER_HOLE;
         return null;
       }
       reached = event.position();
     }
     List<RecordedEvent> wanted = events.stream().filter(filter::matches).toList();
-    if (events.size() == NEXT || wanted.size() > limit) {
+    if (events.size() == most || wanted.size() > limit) {
       return null;
     }
     horizon.raise(reached.value());

@@ -44,6 +44,7 @@ final class WakeUps {
   private @Nullable Thread notifier;
   private volatile boolean closed;
   private volatile boolean appended;
+  private volatile boolean notifierIsIdle;
   private volatile boolean listening;
 
   WakeUps(Database database, boolean acrossProcesses) {
@@ -66,7 +67,7 @@ final class WakeUps {
       Thread running = notifier;
       if (running == null) {
         startNotifier();
-      } else {
+      } else if (notifierIsIdle) {
         LockSupport.unpark(running);
       }
     }
@@ -151,7 +152,12 @@ final class WakeUps {
     boolean somebodyListens = false;
     while (!closed) {
       if (!appended) {
-        LockSupport.park(this);
+        notifierIsIdle = true;
+        // Looked at again after idleness is known, so that no append goes unseen.
+        if (!appended) {
+          LockSupport.park(this);
+        }
+        notifierIsIdle = false;
         continue;
       }
       appended = false;
@@ -164,11 +170,20 @@ final class WakeUps {
         if (somebodyListens) {
           sendNotification();
         }
-        LockSupport.parkNanos(MIN_INTERVAL);
+        pause(MIN_INTERVAL);
       } catch (RuntimeException e) {
         LOG.debug("A NOTIFY was not sent; the other processes poll", e);
-        LockSupport.parkNanos(SECOND);
+        pause(SECOND);
       }
+    }
+  }
+
+  private void pause(long nanos) {
+    long end = System.nanoTime() + nanos;
+    long left = nanos;
+    while (!closed && left > 0) {
+      LockSupport.parkNanos(this, left);
+      left = end - System.nanoTime();
     }
   }
 

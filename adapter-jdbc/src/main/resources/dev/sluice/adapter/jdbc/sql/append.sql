@@ -23,7 +23,8 @@
 -- append was rolled back, and no row has that number. QED.
 -- The steps of the append can't be reordered, because each is an argument of the next: {draw} is
 -- one expression, nextval(... lock(... last value)), and rows need its result. It is evaluated once
--- per statement: in a FROM item with exactly one row, or in a MATERIALIZED CTE.
+-- per statement: in a FROM item with exactly one row, in a MATERIALIZED CTE, or in a sub-select that
+-- refers to nothing outside.
 -- Sequences and advisory locks know no snapshots: what was drawn or taken is seen at once.
 --
 -- Who holds no such lock delays no reader: other transactions, other databases. A lock goes when
@@ -114,9 +115,8 @@ with stream as materialized (
   from commit, stream, unnest(
     (select ?::bigint[]), (select ?::integer[]), (select ?::uuid[]), (select ?::bytea[]),
     (select ?::bytea[])) with ordinality event(time_us, kind, id, data, metadata, i)
-  returning position, version
 ){messages}
-select position, version from stored
+select 1 as n, commit.base, stream.actual from commit, stream
 
 -- :batch-messages
 , sent as (
@@ -132,7 +132,8 @@ select position, version from stored
 )
 
 -- Several appends to different streams, in one commit; those whose streams are not as expected are
--- left out. first is the index, from 1, of an append's first event among all events.
+-- left out. first is the index, from 1, of an append's first event among all events. A row for each
+-- append that is stored: which it is, the position of the commit, the stream's version before.
 -- :group
 with stream as materialized (
   select given.id, given.expected, given.first, given.n, {actual}
@@ -150,9 +151,27 @@ with stream as materialized (
     (select ?::bytea[]), (select ?::bytea[]))
     with ordinality event(n, time_us, kind, id, data, metadata, i) on event.n = stream.n
   where {met}
-  returning position, version
 ){messages}
-select position, version from stored
+select stream.n, commit.base, stream.actual from commit, stream where {met}
+
+-- The same for appends of one event each without messages, which most are. What stands in one array
+-- per column needs no join, and nothing has to be kept for a second use: the number is drawn when the
+-- first row needs it, and once.
+-- :group-of-ones
+insert into {schema}.event (position, version, time_us, kind, event_id, stream, data, metadata)
+select
+  (select {draw}) + stream.n - 1, stream.actual + 1, stream.time_us, stream.kind, stream.event_id,
+  stream.id, stream.data, stream.metadata
+from (
+  select given.*, {actual}
+  from unnest(
+    (select ?::text[]), (select ?::bigint[]), (select ?::bigint[]), (select ?::integer[]),
+    (select ?::uuid[]), (select ?::bytea[]), (select ?::bytea[]))
+    with ordinality given(id, expected, time_us, kind, event_id, data, metadata, n)
+  offset 0
+) stream
+where {met}
+returning (position & 65535) + 1 as n, position - (position & 65535) as base, version - 1 as actual
 
 -- :group-messages
 , sent as (

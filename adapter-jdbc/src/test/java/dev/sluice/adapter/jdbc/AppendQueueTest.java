@@ -1,0 +1,173 @@
+package dev.sluice.adapter.jdbc;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.zaxxer.hikari.HikariDataSource;
+import dev.sluice.core.StoreUnavailableException;
+import dev.sluice.core.event.StreamId;
+import dev.sluice.core.store.Append;
+import dev.sluice.core.store.AppendResult;
+import dev.sluice.core.store.ExpectedVersion;
+import dev.sluice.core.store.StreamRange;
+import dev.sluice.testservers.PostgresDatabase;
+import dev.sluice.testservers.PostgresServer;
+import java.sql.Connection;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** Appends that share a commit, while somebody else holds one of their streams open. */
+@Timeout(60)
+class AppendQueueTest {
+
+  private static final StreamId HELD = StreamId.of("account", "held");
+  private static final StreamId ALSO_HELD = StreamId.of("account", "also-held");
+  private static final StreamId FREE = StreamId.of("account", "free");
+  private static final int CONNECTIONS = 4;
+
+  private final PostgresDatabase database = PostgresServer.shared().newDatabase();
+  private HikariDataSource pool;
+  private JdbcStorage storage;
+
+  @BeforeEach
+  void open() {
+    pool = PostgresFixture.pool(database, CONNECTIONS);
+    pool.setConnectionTimeout(2_000);
+    storage = JdbcStorage.builder(pool).notifyAcrossProcesses(false).build();
+  }
+
+  @AfterEach
+  void close() {
+    storage.close();
+    pool.close();
+  }
+
+  @Test
+  void whoWaitsForAHeldStreamTakesOneConnectionTogether() throws Exception {
+    int waiting = 3 * CONNECTIONS;
+    try (Connection holder = holding(HELD);
+        ExecutorService executor = Executors.newFixedThreadPool(waiting)) {
+      List<Future<AppendResult>> held = new ArrayList<>();
+      for (int i = 0; i < waiting; i++) {
+        held.add(executor.submit(() -> append(HELD)));
+      }
+      awaitLockWaiters(1);
+      // Long enough for each of them to leave the queue, if it did so beside another one.
+      long end = System.nanoTime() + 2L * CONNECTIONS * AppendQueue.LOCK_TIMEOUT_MILLIS * 1_000_000;
+      int appended = 0;
+      while (System.nanoTime() < end || appended < 10) {
+        append(FREE);
+        appended++;
+        assertThat(lockWaiters()).isLessThanOrEqualTo(1);
+      }
+      assertThat(storage.eventStore().read(FREE, StreamRange.forwards(appended, 10))).hasSize(1);
+      holder.rollback();
+      for (Future<AppendResult> append : held) {
+        append.get(20, TimeUnit.SECONDS);
+      }
+    }
+    assertThat(storage.eventStore().read(HELD, StreamRange.forwards(1, 100))).hasSize(waiting);
+  }
+
+  @Test
+  void anInterruptOfWhoLeadsAGroupIsNotForTheOthers() throws Exception {
+    Database direct = new Database(pool, "sluice");
+    EventKinds kinds = new EventKinds(direct);
+    AppendQueue queue = new AppendQueue(direct, 1, 30_000);
+    try (Connection first = holding(HELD);
+        Connection second = holding(ALSO_HELD)) {
+      CompletableFuture<AppendResult> inTheLane = new CompletableFuture<>();
+      CompletableFuture<AppendResult> leads = new CompletableFuture<>();
+      CompletableFuture<AppendResult> isTakenAlong = new CompletableFuture<>();
+      start(Thread.ofVirtual(), inTheLane, () -> queue.append(ready(HELD, kinds)));
+      awaitLockWaiters(1);
+      Thread leader = start(Thread.ofVirtual(), leads, () -> queue.append(ready(ALSO_HELD, kinds)));
+      awaitParked(leader);
+      Thread other =
+          start(Thread.ofPlatform(), isTakenAlong, () -> queue.append(ready(FREE, kinds)));
+      awaitParked(other);
+      first.rollback();
+      inTheLane.get(20, TimeUnit.SECONDS);
+      awaitLockWaiters(1);
+      // A virtual thread that is interrupted while it waits for a reply breaks its connection.
+      leader.interrupt();
+      assertThatThrownBy(() -> leads.get(20, TimeUnit.SECONDS))
+          .hasCauseInstanceOf(StoreUnavailableException.class);
+      second.rollback();
+      assertThat(isTakenAlong.get(20, TimeUnit.SECONDS).version()).isEqualTo(1);
+    }
+    assertThat(storage.eventStore().read(FREE, StreamRange.forwards(1, 10))).hasSize(1);
+  }
+
+  private AppendResult append(StreamId stream) {
+    return storage.eventStore().append(stream, ExpectedVersion.any(), List.of(Events.event(0)));
+  }
+
+  private static ReadyAppend ready(StreamId stream, EventKinds kinds) {
+    return ReadyAppend.of(
+        new Append(stream, ExpectedVersion.any(), List.of(Events.event(0))), kinds);
+  }
+
+  /** A transaction that has appended to a stream, and goes on. */
+  private Connection holding(StreamId stream) throws SQLException {
+    Connection connection = database.dataSource().getConnection();
+    connection.setAutoCommit(false);
+    storage
+        .join(connection)
+        .eventStore()
+        .append(stream, ExpectedVersion.any(), List.of(Events.event(0)));
+    return connection;
+  }
+
+  private static Thread start(
+      Thread.Builder builder,
+      CompletableFuture<AppendResult> outcome,
+      java.util.function.Supplier<AppendResult> append) {
+    return builder.start(
+        () -> {
+          try {
+            outcome.complete(append.get());
+          } catch (RuntimeException e) {
+            outcome.completeExceptionally(e);
+          }
+        });
+  }
+
+  private static void awaitParked(Thread thread) {
+    while (thread.getState() != Thread.State.TIMED_WAITING) {
+      LockSupport.parkNanos(1_000_000);
+    }
+  }
+
+  private void awaitLockWaiters(int count) throws SQLException {
+    while (lockWaiters() != count) {
+      LockSupport.parkNanos(1_000_000);
+    }
+  }
+
+  /** How many backends wait for another transaction. */
+  private int lockWaiters() throws SQLException {
+    try (Connection connection = database.dataSource().getConnection();
+        Statement statement = connection.createStatement();
+        ResultSet row =
+            statement.executeQuery(
+                "select count(*) from pg_stat_activity"
+                    + " where datname = current_database() and wait_event = 'transactionid'")) {
+      row.next();
+      return row.getInt(1);
+    }
+  }
+}
