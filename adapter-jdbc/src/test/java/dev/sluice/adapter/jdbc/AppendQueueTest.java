@@ -18,6 +18,7 @@ import java.sql.SQLException;
 import java.sql.Statement;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -58,8 +59,8 @@ class AppendQueueTest {
   @Test
   void whoWaitsForAHeldStreamTakesOneConnectionTogether() throws Exception {
     int waiting = 3 * CONNECTIONS;
-    try (Connection holder = holding(HELD);
-        ExecutorService executor = Executors.newFixedThreadPool(waiting)) {
+    try (ExecutorService executor = Executors.newFixedThreadPool(waiting);
+        Connection holder = holding(HELD)) {
       List<Future<AppendResult>> held = new ArrayList<>();
       for (int i = 0; i < waiting; i++) {
         held.add(executor.submit(() -> append(HELD)));
@@ -146,14 +147,18 @@ class AppendQueueTest {
         });
   }
 
-  private static void awaitParked(Thread thread) {
-    while (thread.getState() != Thread.State.TIMED_WAITING) {
-      LockSupport.parkNanos(1_000_000);
-    }
+  private static void awaitParked(Thread thread) throws Exception {
+    await("the thread waits", () -> thread.getState() == Thread.State.TIMED_WAITING);
   }
 
-  private void awaitLockWaiters(int count) throws SQLException {
-    while (lockWaiters() != count) {
+  private void awaitLockWaiters(int count) throws Exception {
+    await(count + " wait for a lock", () -> lockWaiters() == count);
+  }
+
+  private static void await(String what, Callable<Boolean> condition) throws Exception {
+    long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+    while (!condition.call()) {
+      assertThat(System.nanoTime()).as(what).isLessThan(end);
       LockSupport.parkNanos(1_000_000);
     }
   }
