@@ -1186,7 +1186,9 @@ public abstract class EventStoreContract extends Contract {
     for (int i = 0; i < calls.size(); i++) {
       int which = i;
       assertThrows(
-          RuntimeException.class, calls.get(i), () -> "call " + which + " of these after close");
+          RuntimeException.class,
+          calls.get(i),
+          () -> "a closed storage: call " + which + " of " + calls.size() + " is to be refused");
     }
     assertEquals(List.of("before"), texts(readStream(STREAM)), "others on the data go on");
   }

@@ -4,7 +4,9 @@ import static dev.sluice.tck.Given.message;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import dev.sluice.core.Payload;
 import dev.sluice.core.Position;
+import dev.sluice.core.event.EventIds;
 import dev.sluice.core.outbox.IntegrationMessage;
 import dev.sluice.core.outbox.LaneFencedException;
 import dev.sluice.core.outbox.MessagePublisher;
@@ -82,10 +84,23 @@ public abstract class MessagePublisherContract {
   @Test
   void K3_a_message_comes_out_as_it_went_in() {
     IntegrationMessage message = message("schlüssel", "{\"text\": \"Grüezi 日本 😀\"}");
+    IntegrationMessage bare =
+        new IntegrationMessage(
+            EventIds.next(),
+            PublisherFixture.TYPE,
+            message.key(),
+            "subject",
+            Given.TIME,
+            Payload.EMPTY,
+            Optional.empty(),
+            Optional.empty());
     try (MessagePublisher.Lane lane = publisher.open(RELAY, 0)) {
-      lane.publish(List.of(at(1, message)), progress(1));
+      lane.publish(List.of(at(1, message), at(2, bare)), progress(2));
     }
-    assertEquals(List.of(message), fixture.consume(1), "K3: each of its parts as it was");
+    assertEquals(
+        List.of(message, bare),
+        fixture.consume(2),
+        "K3: each of its parts as it was, and what is absent absent");
   }
 
   @Test
@@ -132,6 +147,10 @@ public abstract class MessagePublisherContract {
           LaneFencedException.class,
           () -> stale.publish(List.of(at(2, message("k", "by the stale"))), progress(2)),
           "K6: an owner that was replaced");
+      assertThrows(
+          LaneFencedException.class,
+          () -> stale.publish(List.of(), progress(9)),
+          "K6: nor does it move the progress");
       owner.publish(List.of(at(2, message("k", "by the second"))), progress(2));
     } finally {
       stale.close();
