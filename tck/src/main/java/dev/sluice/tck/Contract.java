@@ -34,7 +34,7 @@ abstract class Contract {
 
   StorageFixture fixture;
   Storage storage;
-  String adapter = "";
+  String adapter = "unknown";
   String store = "";
   Set<Capability> capabilities = Set.of();
   private final List<Storage> opened = new ArrayList<>();

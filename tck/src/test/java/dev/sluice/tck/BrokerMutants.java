@@ -26,7 +26,7 @@ final class BrokerMutants {
     return List.of(
         new Mutant(
             "who was replaced may still move the progress",
-            "K6_an_owner_that_was_replaced_publishes_nothing_more",
+            "K6_an_owner_that_was_replaced_moves_no_progress_either",
             () ->
                 new InMemoryBroker() {
                   @Override
