@@ -23,7 +23,7 @@ public abstract class CheckpointContract extends Contract {
 
   @Test
   void U1_a_checkpoint_comes_back_equal_also_after_a_restart() {
-    Checkpoint first = Checkpoint.first(NAME, at(7), Payload.of(new byte[] {0, 1, -1}), 3);
+    Checkpoint first = Checkpoint.first(NAME, at(7), Payload.of(new byte[] {0, 1, -1}), 3L << 40);
     Checkpoint bare = Checkpoint.first("ключ 😀 %_", Position.START, Payload.EMPTY, 0);
     Checkpoint large = Checkpoint.first("large", at(1), Payload.ofUtf8("x".repeat(100_000)), 0);
     checkpoints().save(first);

@@ -782,7 +782,7 @@ public abstract class GlobalLogContract extends Contract {
         readWith(EventFilter.categories("account")),
         "G7: category");
     assertEquals(
-        List.of("1", "2", "3", "4", "8", "9"),
+        List.of("1", "2", "3", "4", "8", "9", "12", "13"),
         readWith(EventFilter.categories("account", "order")),
         "G7: two categories");
     assertEquals(
@@ -801,6 +801,11 @@ public abstract class GlobalLogContract extends Contract {
         List.of("2", "3", "8"), readWith(EventFilter.types("closed", "opened.v2")), "G7: two");
     assertEquals(
         List.of("10"), readWith(EventFilter.types("opened_v2")), "G7: '_' stands for itself");
+    assertEquals(List.of("12"), readWith(EventFilter.types("it's \"ä\"")), "G7: any text");
+    assertEquals(
+        List.of("13"),
+        readWith(EventFilter.types("it's \"a\u0308\"")),
+        "G7: another text that looks the same");
   }
 
   @Test
@@ -872,13 +877,13 @@ public abstract class GlobalLogContract extends Contract {
     GlobalLog log = storage.globalLog();
     EventFilter account = EventFilter.categories("account");
     EventFilter closed = EventFilter.types("closed");
-    assertEquals(11, log.count(Position.START, EventFilter.ALL), "G7: all");
+    assertEquals(13, log.count(Position.START, EventFilter.ALL), "G7: all");
     assertEquals(5, log.count(Position.START, account), "G7: category");
     assertEquals(2, log.count(Position.START, closed), "G7: type");
     assertEquals(
         1, log.count(Position.START, account.withTypes(closed.types())), "G7: both must match");
     Position third = readLog().get(2).position();
-    assertEquals(8, log.count(third, EventFilter.ALL), "G7: behind a position");
+    assertEquals(10, log.count(third, EventFilter.ALL), "G7: behind a position");
     assertEquals(3, log.count(third, account), "G7: a category behind a position");
     assertEquals(0, log.count(third, closed), "G7: a type behind a position");
     assertEquals(
@@ -899,6 +904,8 @@ public abstract class GlobalLogContract extends Contract {
     append(StreamId.of("account", "a-1"), event("opened", "9"));
     append(StreamId.of("account_eu", "1"), event("opened_v2", "10"));
     append(StreamId.of("accountXeu", "1"), event("openedXv2", "11"));
+    append(
+        StreamId.of("order", "2"), event("it's \"ä\"", "12"), event("it's \"a\u0308\"", "13"));
   }
 
   private List<String> readWith(EventFilter filter) {

@@ -116,6 +116,16 @@ public abstract class LeaseContract extends Contract {
   }
 
   @Test
+  void L2_a_lease_lasts_as_long_as_was_asked_for() {
+    Lease brief = leases().acquire(NAME + "/brief", "one", Duration.ofSeconds(10)).orElseThrow();
+    Lease day = leases().acquire(NAME + "/day", "one", Duration.ofDays(1)).orElseThrow();
+    Duration more = Duration.between(brief.expiresAt(), day.expiresAt());
+    assertTrue(
+        more.compareTo(Duration.ofHours(23)) > 0 && more.compareTo(Duration.ofHours(25)) < 0,
+        () -> "L2: a lease of a day ends " + more + " after one of 10 seconds");
+  }
+
+  @Test
   void L2_an_expired_lease_cannot_be_renewed_even_if_nobody_took_it() {
     Lease lease = acquire("one", SHORT);
     Await.until(() -> leases().list(NAME).isEmpty(), () -> "L2: a lease of 50 ms does not expire");

@@ -33,7 +33,7 @@ public abstract class SnapshotContract extends Contract {
 
   @Test
   void P1_a_snapshot_comes_back_equal_also_after_a_restart() {
-    Snapshot snapshot = new Snapshot(STREAM, "v1", 3, Payload.of(new byte[] {0, 1, -1}));
+    Snapshot snapshot = new Snapshot(STREAM, "v1", 3L << 40, Payload.of(new byte[] {0, 1, -1}));
     Snapshot empty = new Snapshot(OTHER, "v1", 1, Payload.EMPTY);
     Snapshot large = new Snapshot(THIRD, "v1", 1, Payload.ofUtf8("x".repeat(100_000)));
     snapshots().save(snapshot);

@@ -183,6 +183,38 @@ final class CoordinationMutants {
                     next.revision() == revision(stored) + 1
                         && (stored == null || !stored.position().isAfter(next.position())))),
         new Mutant(
+            "each lease lasts for ten seconds",
+            LeaseContract.class,
+            "L2_a_lease_lasts_as_long_as_was_asked_for",
+            leases(
+                store ->
+                    new LeasesOf(store) {
+                      @Override
+                      public Optional<Lease> acquire(String name, String owner, Duration duration) {
+                        return super.acquire(name, owner, Duration.ofSeconds(10));
+                      }
+                    })),
+        new Mutant(
+            "a token has 32 bits",
+            CheckpointContract.class,
+            "U1_a_checkpoint_comes_back_equal_also_after_a_restart",
+            checkpointStore(
+                right ->
+                    new CheckpointsOf(right) {
+                      @Override
+                      public Optional<Checkpoint> load(String name) {
+                        return super.load(name)
+                            .map(
+                                c ->
+                                    new Checkpoint(
+                                        name,
+                                        c.position(),
+                                        c.state(),
+                                        Integer.toUnsignedLong((int) c.token()),
+                                        c.revision()));
+                      }
+                    })),
+        new Mutant(
             "a lease without a growing token",
             LeaseContract.class,
             "L3_tokens_only_grow_over_release_expiry_and_restart",

@@ -24,6 +24,7 @@ import dev.sluice.core.store.LogPage;
 import dev.sluice.core.store.LogStatus;
 import dev.sluice.tck.GlobalLogContract;
 import dev.sluice.tck.StorageFixture;
+import java.text.Normalizer;
 import java.time.Clock;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -111,6 +112,15 @@ final class LogMutants {
                     filter.categories().stream()
                         .map(c -> c.replace(".", "[.]").replace('_', '.'))
                         .anyMatch(e.stream().category()::matches))),
+        new Mutant(
+            "event types are compared by how they look",
+            suite,
+            "G7_the_log_is_read_by_event_type",
+            matching(
+                (filter, e) ->
+                    filter.types().stream()
+                        .map(type -> Normalizer.normalize(type, Normalizer.Form.NFC))
+                        .anyMatch(Normalizer.normalize(e.type(), Normalizer.Form.NFC)::equals))),
         new Mutant(
             "event types are matched by patterns",
             suite,
