@@ -161,7 +161,9 @@ abstract class Contract {
     List<T> next();
   }
 
-  /** Follows the log by the positions that its pages name, as long as they say that there is more. */
+  /**
+   * Follows the log by the positions that its pages name, as long as they say that there is more.
+   */
   static Tail<RecordedEvent> logTail(Storage storage, int pageSize) {
     return logTail(storage, EventFilter.ALL, pageSize);
   }

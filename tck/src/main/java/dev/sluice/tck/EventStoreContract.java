@@ -614,7 +614,8 @@ public abstract class EventStoreContract extends Contract {
         "S6: the end of one append and the beginning of the next");
     assertEquals(
         new AppendResult(2, 6, before.get(5).position()),
-        append(STREAM, ExpectedVersion.exactly(1), first[0], first[1], first[2], second[0], second[1]),
+        append(
+            STREAM, ExpectedVersion.exactly(1), first[0], first[1], first[2], second[0], second[1]),
         "S6: two appends as one");
     assertEquals(before, readLog(), "S6: nothing is stored twice");
   }

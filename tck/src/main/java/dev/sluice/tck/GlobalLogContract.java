@@ -904,8 +904,7 @@ public abstract class GlobalLogContract extends Contract {
     append(StreamId.of("account", "a-1"), event("opened", "9"));
     append(StreamId.of("account_eu", "1"), event("opened_v2", "10"));
     append(StreamId.of("accountXeu", "1"), event("openedXv2", "11"));
-    append(
-        StreamId.of("order", "2"), event("it's \"ä\"", "12"), event("it's \"a\u0308\"", "13"));
+    append(StreamId.of("order", "2"), event("it's \"ä\"", "12"), event("it's \"a\u0308\"", "13"));
   }
 
   private List<String> readWith(EventFilter filter) {

@@ -66,7 +66,9 @@ public abstract class MessagePublisherContract {
     return next;
   }
 
-  /** The README that may show the table of this publisher; default that of the working directory. */
+  /**
+   * The README that may show the table of this publisher; default that of the working directory.
+   */
   protected Path readme() {
     return Path.of("README.md");
   }

@@ -254,8 +254,7 @@ public abstract class SubscriptionContract extends Contract {
           () -> "G4: an event is held back, and the status doesn't say so: " + here.status());
     }
     List<RecordedEvent> soFar = seen.all();
-    assertEquals(
-        readLog().subList(0, soFar.size()), soFar, "G2: nothing is handed out of order");
+    assertEquals(readLog().subList(0, soFar.size()), soFar, "G2: nothing is handed out of order");
     assertFalse(texts(soFar).contains("held"), "S1: nothing of an open append is handed out");
     held.commit();
     awaitPosition(here, "all", behind.result());
@@ -609,7 +608,9 @@ public abstract class SubscriptionContract extends Contract {
     }
 
     void awaitAtLeast(int count) {
-      Await.until(() -> events.size() >= count, () -> "U1: only " + events.size() + " of " + count + " arrived");
+      Await.until(
+          () -> events.size() >= count,
+          () -> "U1: only " + events.size() + " of " + count + " arrived");
     }
   }
 
@@ -618,7 +619,9 @@ public abstract class SubscriptionContract extends Contract {
 
     static void await(CountDownLatch latch) {
       try {
-        assertTrue(latch.await(60, TimeUnit.SECONDS), "U1: a handler did not come to where it is waited for");
+        assertTrue(
+            latch.await(60, TimeUnit.SECONDS),
+            "U1: a handler did not come to where it is waited for");
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
         throw new Death();

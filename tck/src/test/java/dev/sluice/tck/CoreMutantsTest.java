@@ -24,8 +24,8 @@ import org.junit.platform.launcher.listeners.SummaryGeneratingListener;
 import org.junit.platform.launcher.listeners.TestExecutionSummary;
 
 /**
- * The suites notice faults of the core, too, where a store's promise is kept there: its own code with
- * one line changed, compiled anew, and loaded beside the right one.
+ * The suites notice faults of the core, too, where a store's promise is kept there: its own code
+ * with one line changed, compiled anew, and loaded beside the right one.
  */
 class CoreMutantsTest {
 

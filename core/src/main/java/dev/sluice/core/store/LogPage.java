@@ -16,8 +16,8 @@ import java.util.List;
 public record LogPage(List<RecordedEvent> events, Position next, boolean more) {
 
   /**
-   * A page of what was found up to the head, for adapters that ask for one event more than the limit
-   * to learn whether there are more.
+   * A page of what was found up to the head, for adapters that ask for one event more than the
+   * limit to learn whether there are more.
    *
    * @param after the position that was read after
    * @param head up to where all was looked at

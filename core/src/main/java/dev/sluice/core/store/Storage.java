@@ -49,8 +49,8 @@ public interface Storage extends AutoCloseable {
   void close();
 
   /**
-   * Refuses text that a store can't hold if it keeps text as Unicode, for adapters: half a surrogate
-   * pair, and NUL, at which C ends a text.
+   * Refuses text that a store can't hold if it keeps text as Unicode, for adapters: half a
+   * surrogate pair, and NUL, at which C ends a text.
    *
    * @param what what the text is, for the message
    * @return the text

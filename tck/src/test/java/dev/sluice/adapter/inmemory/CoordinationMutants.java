@@ -160,8 +160,7 @@ final class CoordinationMutants {
                                 s.stream(),
                                 s.schema(),
                                 s.version(),
-                                Payload.of(
-                                    Arrays.copyOf(state, Math.min(65_535, state.length)))));
+                                Payload.of(Arrays.copyOf(state, Math.min(65_535, state.length)))));
                       }
                     })),
         new Mutant(
