@@ -16,7 +16,6 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.UUID;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
-import org.apache.kafka.common.utils.AppInfoParser;
 import org.jspecify.annotations.Nullable;
 
 /** A topic and a progress of one test's own on the shared broker, as the suite sees them. */
@@ -32,7 +31,7 @@ final class KafkaPublisherFixture implements PublisherFixture {
 
   @Override
   public String broker() {
-    return "Kafka, with client " + AppInfoParser.getVersion();
+    return "Kafka";
   }
 
   @Override

@@ -60,9 +60,9 @@ class CoreMutantsTest {
             "a translator's failure is swallowed",
             TRANSLATION,
             "    List<Outgoing> all = translator.translate(event, source);",
-            "    List<Outgoing> all;\n"
-                + "    try {\n      all = translator.translate(event, source);\n"
-                + "    } catch (RuntimeException e) {\n      all = List.of();\n    }",
+            "    List<Outgoing> all;"
+                + " try { all = translator.translate(event, source); }"
+                + " catch (RuntimeException e) { all = List.of(); }",
             Outboxes.class,
             "O3_a_translator_that_throws_fails_the_append_and_nothing_is_stored"),
         new Mutant(
