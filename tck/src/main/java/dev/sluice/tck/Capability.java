@@ -15,7 +15,7 @@ public enum Capability {
   /**
    * Appends and checkpoints join a transaction of the caller's. Without it {@link
    * StorageFixture#beginTransaction} throws an {@code UnsupportedOperationException} or a {@code
-   * StoreRefusedException}.
+   * StoreRefusedException}. Where that is the fixture's own answer, nothing is said of the store.
    */
   CALLER_TRANSACTIONS,
 
@@ -27,7 +27,7 @@ public enum Capability {
 
   /**
    * One append may hold 20 MB. Without it that is refused with a {@code NotStorableException} that
-   * says the limit.
+   * says the limit; but one of 7 MB is stored by every store, and one of 10,000 small events.
    */
   LARGE_APPENDS
 }

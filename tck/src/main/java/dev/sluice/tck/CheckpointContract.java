@@ -18,19 +18,39 @@ import org.junit.jupiter.api.Test;
 public abstract class CheckpointContract extends Contract {
 
   private static final String NAME = "view/balances";
+  private static final List<String> NAMES_IN_NO_ORDER =
+      List.of("b/2", "a_b", "a/1", "a%", "b/10", "A/1", "ab", "a.b", "a/2", "a\\b", "B/1");
 
   @Test
   void U1_a_checkpoint_comes_back_equal_also_after_a_restart() {
-    Checkpoint first = Checkpoint.first(NAME, at(7), Payload.of(new byte[] {0, 1, -1}), 3);
+    Checkpoint first = Checkpoint.first(NAME, at(7), Payload.of(new byte[] {0, 1, -1}), 3L << 40);
     Checkpoint bare = Checkpoint.first("ключ 😀 %_", Position.START, Payload.EMPTY, 0);
+    Checkpoint large = Checkpoint.first("large", at(1), Payload.ofUtf8("x".repeat(100_000)), 0);
     checkpoints().save(first);
     checkpoints().save(bare);
+    checkpoints().save(large);
     assertEquals(Optional.of(first), checkpoints().load(NAME), "U1: what was saved");
     assertEquals(
         Optional.of(first), open().checkpoints().load(NAME), "U1: also for another instance");
     restart();
     assertEquals(Optional.of(first), checkpoints().load(NAME), "U1: after a restart");
     assertEquals(Optional.of(bare), checkpoints().load(bare.name()), "U1: after a restart");
+    assertEquals(Optional.of(large), checkpoints().load("large"), "U1: after a restart");
+  }
+
+  @Test
+  void U1_names_of_the_greatest_length_are_kept_apart() {
+    String name = "x".repeat(Checkpoint.MAX_NAME_LENGTH - 1);
+    for (String end : List.of("1", "2")) {
+      checkpoints().save(Checkpoint.first(name + end, at(1), Payload.ofUtf8(end), 0));
+    }
+    for (String end : List.of("1", "2")) {
+      assertEquals(
+          Optional.of(Checkpoint.first(name + end, at(1), Payload.ofUtf8(end), 0)),
+          checkpoints().load(name + end),
+          "U1: the checkpoint of a name of 200 chars");
+    }
+    assertEquals(List.of(name + "1", name + "2"), names(name), "U1: in the list, too");
   }
 
   @Test
@@ -72,6 +92,7 @@ public abstract class CheckpointContract extends Contract {
     Checkpoint first = saveFirst(at(5), 0);
     assertRefused(first.next(at(4), Payload.EMPTY, 0), first);
     assertRefused(first.next(Position.START, Payload.EMPTY, 0), first);
+    assertRefused(first.next(at(4), Payload.EMPTY, 9), first);
   }
 
   @Test
@@ -83,6 +104,8 @@ public abstract class CheckpointContract extends Contract {
     assertRefused(second.next(at(3), Payload.EMPTY, 0).next(at(4), Payload.EMPTY, 0), second);
     assertRefused(Checkpoint.first(NAME, at(9), Payload.EMPTY, 0), second);
     assertRefused(second, second);
+    assertRefused(first.next(at(3), Payload.ofUtf8("too low, of a newer owner"), 9), second);
+    assertRefused(new Checkpoint(NAME, at(3), Payload.ofUtf8("too high"), 9, 4), second);
   }
 
   @Test
@@ -159,7 +182,7 @@ public abstract class CheckpointContract extends Contract {
 
   @Test
   void U3_checkpoints_are_listed_by_prefix_in_order_of_names() {
-    for (String name : List.of("b/2", "a_b", "a/1", "a%", "b/10", "A/1", "ab", "a/2")) {
+    for (String name : NAMES_IN_NO_ORDER) {
       checkpoints().save(Checkpoint.first(name, at(1), Payload.ofUtf8(name), 0));
     }
     assertEquals(List.of("a/1", "a/2"), names("a/"), "U3: by prefix");
@@ -167,7 +190,10 @@ public abstract class CheckpointContract extends Contract {
     assertEquals(List.of("a%"), names("a%"), "U3: '%' stands for itself");
     assertEquals(List.of("b/10", "b/2"), names("b"), "U3: in order of names, as text");
     assertEquals(List.of(), names("c"), "U3: nothing");
-    assertEquals(8, names("").size(), "U3: all");
+    assertEquals(List.of("a.b"), names("a."), "U3: '.' stands for itself");
+    assertEquals(List.of("a\\b"), names("a\\"), "U3: '\\' stands for itself");
+    assertEquals(
+        NAMES_IN_NO_ORDER.stream().sorted().toList(), names(""), "U3: all, in no locale's order");
     assertEquals(
         "a/1", checkpoints().list("a/").getFirst().state().toUtf8(), "U3: with all that was saved");
   }

@@ -31,12 +31,17 @@ final class ConformanceReport implements AfterEachCallback {
             .getStore(ExtensionContext.Namespace.create(ConformanceReport.class))
             .getOrComputeIfAbsent(Run.class, key -> new Run(Path.of(directory)), Run.class);
     Object test = context.getRequiredTestInstance();
+    String name = context.getRequiredTestMethod().getName();
+    String guarantee = ConformanceTable.guarantee(name);
+    Result result = new Result(name, context.getExecutionException().isEmpty());
     if (test instanceof Contract contract) {
-      run.describe(contract.adapter, contract.store, contract.capabilities);
-    } else if (test instanceof MessagePublisherContract contract) {
-      run.describe(contract.adapter(), "", Set.of());
+      run.add(
+          new Tested(contract.adapter, contract.store, true, contract.capabilities),
+          guarantee,
+          result);
+    } else if (test instanceof MessagePublisherContract contract && contract.proves(guarantee)) {
+      run.add(new Tested(contract.adapter, contract.broker, false, Set.of()), guarantee, result);
     }
-    run.add(context.getRequiredTestMethod().getName(), context.getExecutionException().isEmpty());
   }
 
   private record Result(String test, boolean passed) {}
@@ -45,36 +50,50 @@ final class ConformanceReport implements AfterEachCallback {
   private static final class Run implements AutoCloseable {
 
     private final Path directory;
-    private final SortedMap<String, List<Result>> byGuarantee = new TreeMap<>();
-    private String adapter = "";
-    private String store = "";
-    private Set<Capability> capabilities = Set.of();
+    private final SortedMap<String, Tested> byAdapter = new TreeMap<>();
 
     Run(Path directory) {
       this.directory = directory;
     }
 
-    synchronized void describe(String adapter, String store, Set<Capability> capabilities) {
-      this.adapter = adapter;
-      this.store = store;
-      this.capabilities = capabilities;
-    }
-
-    synchronized void add(String test, boolean passed) {
-      byGuarantee
-          .computeIfAbsent(ConformanceTable.guarantee(test), key -> new ArrayList<>())
-          .add(new Result(test, passed));
+    synchronized void add(Tested tested, String guarantee, Result result) {
+      byAdapter
+          .computeIfAbsent(tested.adapter, name -> tested)
+          .byGuarantee
+          .computeIfAbsent(guarantee, key -> new ArrayList<>())
+          .add(result);
     }
 
     @Override
     public synchronized void close() {
+      List<String> json = byAdapter.values().stream().map(Tested::json).toList();
+      List<String> markdown = byAdapter.values().stream().map(Tested::markdown).toList();
       try {
         Files.createDirectories(directory);
-        Files.writeString(directory.resolve("conformance.json"), json());
-        Files.writeString(directory.resolve("conformance.md"), markdown());
+        Files.writeString(
+            directory.resolve("conformance.json"),
+            "{\"adapters\": [\n" + String.join(",\n", json) + "\n]}\n");
+        Files.writeString(directory.resolve("conformance.md"), String.join("\n", markdown));
       } catch (IOException e) {
         throw new UncheckedIOException("the conformance report can't be written", e);
       }
+    }
+  }
+
+  /** One adapter and its results: a launch may test several. */
+  private static final class Tested {
+
+    private final String adapter;
+    private final String store;
+    private final boolean isStorage;
+    private final Set<Capability> capabilities;
+    private final SortedMap<String, List<Result>> byGuarantee = new TreeMap<>();
+
+    Tested(String adapter, String store, boolean isStorage, Set<Capability> capabilities) {
+      this.adapter = adapter;
+      this.store = store;
+      this.isStorage = isStorage;
+      this.capabilities = capabilities;
     }
 
     private String json() {
@@ -91,6 +110,7 @@ final class ConformanceReport implements AfterEachCallback {
                               results.stream()
                                   .map(result -> quoted(result.test()) + ": " + result.passed())
                                   .toList()))));
+      List<Capability> all = isStorage ? List.of(Capability.values()) : List.of();
       return """
       {
         "adapter": %s,
@@ -99,14 +119,13 @@ final class ConformanceReport implements AfterEachCallback {
         "guarantees": {
       %s
         }
-      }
-      """
+      }"""
           .formatted(
               quoted(adapter),
               quoted(store),
               String.join(
                   ", ",
-                  List.of(Capability.values()).stream()
+                  all.stream()
                       .map(c -> quoted(c.name()) + ": " + capabilities.contains(c))
                       .toList()),
               String.join(",\n", guarantees));
@@ -119,13 +138,8 @@ final class ConformanceReport implements AfterEachCallback {
               failed.put(
                   guarantee,
                   results.stream().filter(result -> !result.passed()).map(Result::test).toList()));
-      String where = store.isEmpty() ? "" : " on " + store;
-      return "**"
-          + adapter
-          + "**"
-          + where
-          + "\n\n"
-          + ConformanceTable.of(!store.isEmpty(), capabilities, failed);
+      return ConformanceTable.below(
+          adapter, store, ConformanceTable.of(isStorage, capabilities, failed));
     }
 
     private static String quoted(String text) {

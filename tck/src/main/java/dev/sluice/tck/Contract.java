@@ -19,19 +19,22 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.IntFunction;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.ExtendWith;
 
 /** What all suites for storages share: a fixture for each test, and short words for long calls. */
+@Timeout(value = 10, unit = TimeUnit.MINUTES)
 @ExtendWith({PromiseBroken.class, ConformanceReport.class})
 abstract class Contract {
 
   StorageFixture fixture;
   Storage storage;
-  String adapter = "";
+  String adapter = "unknown";
   String store = "";
   Set<Capability> capabilities = Set.of();
   private final List<Storage> opened = new ArrayList<>();
@@ -77,6 +80,11 @@ abstract class Contract {
 
   final AppendResult append(StreamId stream, ExpectedVersion expected, NewEvent... events) {
     return storage.eventStore().append(new Append(stream, expected, List.of(events)));
+  }
+
+  /** Appends where a writer that died may still be in the way, and so waits with a bound. */
+  final AppendResult appendInTime(Append append) {
+    return Task.start(() -> storage.eventStore().append(append)).result();
   }
 
   /**
@@ -153,14 +161,20 @@ abstract class Contract {
     List<T> next();
   }
 
-  /** Follows the log by the positions that its pages name. */
+  /**
+   * Follows the log by the positions that its pages name, as long as they say that there is more.
+   */
   static Tail<RecordedEvent> logTail(Storage storage, int pageSize) {
+    return logTail(storage, EventFilter.ALL, pageSize);
+  }
+
+  static Tail<RecordedEvent> logTail(Storage storage, EventFilter filter, int pageSize) {
     Position[] cursor = {Position.START};
     return () -> {
       List<RecordedEvent> seen = new ArrayList<>();
       LogPage page;
       do {
-        page = storage.globalLog().read(cursor[0], EventFilter.ALL, pageSize);
+        page = storage.globalLog().read(cursor[0], filter, pageSize);
         seen.addAll(page.events());
         cursor[0] = page.next();
       } while (page.more());

@@ -22,6 +22,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.sluice.core.NotStorableException;
 import dev.sluice.core.Payload;
 import dev.sluice.core.Position;
+import dev.sluice.core.StoreUnavailableException;
 import dev.sluice.core.event.EventIds;
 import dev.sluice.core.event.NewEvent;
 import dev.sluice.core.event.RecordedEvent;
@@ -40,6 +41,7 @@ import dev.sluice.core.store.StoredEvent;
 import dev.sluice.core.store.StreamAlreadyExistsException;
 import dev.sluice.core.store.StreamRange;
 import dev.sluice.core.store.VersionConflictException;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -48,9 +50,11 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TimeZone;
 import java.util.TreeSet;
 import java.util.UUID;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.IntFunction;
@@ -58,8 +62,11 @@ import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
+import org.junit.jupiter.api.parallel.Isolated;
 
 /** Appending to streams and reading one back: S1 to S9. */
+@Isolated("what all threads allocate is measured, and the default time zone is changed")
 public abstract class EventStoreContract extends Contract {
 
   private static final int RUNNERS = 8;
@@ -127,7 +134,7 @@ public abstract class EventStoreContract extends Contract {
     fixture.hold(any(STREAM, lost, sending("rolled back too"))).rollBack();
     assertNothingChanged("S1: an append that was rolled back", before);
     assertEquals(Optional.empty(), storage.eventStore().find(lost.id()), "S1: nor is it found");
-    assertEquals(1, append(STREAM, event("next")).version(), "S2: the version was not used up");
+    assertThereIsNoStream("next");
   }
 
   @Test
@@ -135,7 +142,9 @@ public abstract class EventStoreContract extends Contract {
     append(OTHER, event("before"));
     NewEvent lost = sending("dead");
     fixture.hold(any(STREAM, lost, sending("dead too"))).kill();
-    assertEquals(1, append(STREAM, event("alive")).version(), "S2: the version was not used up");
+    AppendResult result =
+        appendInTime(new Append(STREAM, ExpectedVersion.noStream(), List.of(event("alive"))));
+    assertEquals(1, result.version(), "S2: the version was not used up");
     Await.until(() -> readLog().size() >= 2, () -> "G3: a dead writer delays readers");
     assertEquals(List.of("before", "alive"), texts(readLog()), "S1: nothing of it is stored");
     assertEquals(Optional.empty(), storage.eventStore().find(lost.id()), "S1: nor is it found");
@@ -143,9 +152,59 @@ public abstract class EventStoreContract extends Contract {
   }
 
   @Test
+  void S1_an_append_whose_thread_is_interrupted_is_stored_whole_or_not_at_all() {
+    append(THIRD, event("before"));
+    for (int i = 0; i < 20; i++) {
+      boolean itself = i % 2 == 0;
+      Append append =
+          any(StreamId.of("account", "interrupted-" + i), sending("a"), sending("b"), sending("c"));
+      Task<AppendResult> appending =
+          Task.start(
+              () -> {
+                if (itself) {
+                  Thread.currentThread().interrupt();
+                }
+                return storage.eventStore().append(append);
+              });
+      if (!itself) {
+        appending.interrupt();
+      }
+      assertWholeOrNothing(append, appending.outcome());
+    }
+    HeldAppend held = fixture.hold(any(STREAM, event("held")));
+    Append append = any(STREAM, sending("a"), sending("b"), sending("c"));
+    Task<AppendResult> waiting = Task.start(() -> storage.eventStore().append(append));
+    waiting.isStillRunningAfterMillis(20);
+    waiting.interrupt();
+    held.rollBack();
+    assertWholeOrNothing(append, waiting.outcome());
+    assertEquals(21 * 3, readOutbox().size(), "O1: the messages of each append once");
+  }
+
+  private void assertWholeOrNothing(Append append, Outcome<AppendResult> outcome) {
+    int stored = readStream(append.stream()).size();
+    if (outcome.hasReturned()) {
+      assertEquals(3, stored, "S1: an append that has returned is stored");
+    } else {
+      assertInstanceOf(
+          StoreUnavailableException.class,
+          outcome.failure(),
+          "S1: an outcome that is unknown to who was interrupted");
+      assertTrue(stored == 0 || stored == 3, () -> "S1: " + stored + " of 3 events are stored");
+    }
+    AppendResult repeated = appendInTime(append);
+    assertEquals(3, repeated.version(), "S6: the repetition of one that was interrupted");
+    if (outcome.hasReturned()) {
+      assertEquals(outcome.value(), repeated, "S6: returns what the first try did");
+    }
+    assertEquals(append.ids(), ids(readStream(append.stream())), "S1: stored whole, and once");
+  }
+
+  @Test
   void S1_a_reader_sees_all_of_an_append_or_nothing_of_it() {
     int size = 5;
     AtomicBoolean done = new AtomicBoolean();
+    CountDownLatch readersThatSawSome = new CountDownLatch(2);
     List<Task<Set<Integer>>> readers = new ArrayList<>();
     for (int i = 0; i < 2; i++) {
       Storage reader = open();
@@ -153,17 +212,26 @@ public abstract class EventStoreContract extends Contract {
           Task.start(
               () -> {
                 Set<Integer> halves = new TreeSet<>();
+                boolean sawSome = false;
                 while (!done.get()) {
                   int seen = reader.eventStore().read(STREAM, StreamRange.last(1_000)).size();
                   if (seen % size != 0) {
                     halves.add(seen);
+                  }
+                  if (seen > 0 && !sawSome) {
+                    sawSome = true;
+                    readersThatSawSome.countDown();
                   }
                 }
                 return halves;
               }));
     }
     try {
-      for (int i = 0; i < 60; i++) {
+      append(STREAM, events("first", size));
+      Await.until(
+          () -> readersThatSawSome.getCount() == 0,
+          () -> "S7: " + readersThatSawSome.getCount() + " of 2 readers don't see an append");
+      for (int i = 1; i < 60; i++) {
         append(STREAM, events("whole " + i, size));
       }
     } finally {
@@ -246,6 +314,12 @@ public abstract class EventStoreContract extends Contract {
   void S3_stream_exists_is_refused_where_none_is() {
     append(OTHER, event("elsewhere"));
     assertConflict(ExpectedVersion.streamExists(), 0);
+    assertThereIsNoStream("after a refusal");
+  }
+
+  @Test
+  void S3_stream_exists_is_met_by_a_stream_that_grows_meanwhile() {
+    assertNothingIsLostOf(ExpectedVersion.streamExists());
   }
 
   @Test
@@ -267,14 +341,16 @@ public abstract class EventStoreContract extends Contract {
 
   @Test
   void S3_a_refused_append_uses_up_no_event_id() {
+    append(OTHER, event("elsewhere"));
     NewEvent event = event("again");
     assertThrows(
         VersionConflictException.class,
         () -> append(STREAM, ExpectedVersion.exactly(7), event),
         "S3: exactly 7 is not met by an unknown stream");
+    assertConflict(ExpectedVersion.streamExists(), 0);
     assertEquals(
         1,
-        append(STREAM, ExpectedVersion.exactly(0), event).version(),
+        append(STREAM, ExpectedVersion.noStream(), event).version(),
         "S3: an event that was refused may be appended with its id later");
   }
 
@@ -456,8 +532,13 @@ public abstract class EventStoreContract extends Contract {
 
   @Test
   void S5_an_append_held_open_loses_nothing_when_others_are_added_to_its_stream() {
+    assertNothingIsLostOf(ExpectedVersion.any());
+  }
+
+  private void assertNothingIsLostOf(ExpectedVersion expected) {
     append(STREAM, event("before"));
-    HeldAppend held = fixture.hold(any(STREAM, sending("held 1"), sending("held 2")));
+    HeldAppend held =
+        fixture.hold(new Append(STREAM, expected, List.of(sending("held 1"), sending("held 2"))));
     Task<AppendResult> other = Task.start(() -> append(STREAM, sending("other")));
     other.isStillRunningAfterMillis(20);
     Task<AppendResult> late = Task.start(held::commit);
@@ -480,8 +561,11 @@ public abstract class EventStoreContract extends Contract {
 
   @Test
   void S6_a_repeated_append_stores_nothing_twice_and_returns_what_the_first_did() {
-    Append append = exactly(0, STREAM, sending("once"), sending("and once"));
+    append(STREAM, events("earlier", 2));
+    Append append = exactly(2, STREAM, sending("once"), sending("and once"));
     AppendResult first = storage.eventStore().append(append);
+    assertEquals(3, first.firstVersion(), "S2: the first version of the first try");
+    assertEquals(4, first.version(), "S2: the last version of the first try");
     append(STREAM, event("later"));
     List<RecordedEvent> before = some(readLog());
     assertEquals(first, storage.eventStore().append(append), "S6: the result of the repetition");
@@ -493,12 +577,47 @@ public abstract class EventStoreContract extends Contract {
   void S6_a_repeated_append_is_recognised_whatever_it_expects() {
     for (ExpectedVersion expected :
         List.of(ExpectedVersion.any(), ExpectedVersion.noStream(), ExpectedVersion.exactly(0))) {
-      StreamId stream = StreamId.of("account", "repeated-" + expected);
-      Append append = new Append(stream, expected, List.of(events("twice", 3)));
-      AppendResult first = storage.eventStore().append(append);
-      assertEquals(first, storage.eventStore().append(append), "S6: repeated with " + expected);
-      assertEquals(3, readStream(stream).size(), "S6: repeated with " + expected);
+      assertRepeated(StreamId.of("account", "repeated-" + expected), expected, 0);
     }
+    for (ExpectedVersion expected :
+        List.of(
+            ExpectedVersion.any(), ExpectedVersion.streamExists(), ExpectedVersion.exactly(2))) {
+      StreamId stream = StreamId.of("order", "repeated-" + expected);
+      append(stream, events("earlier", 2));
+      assertRepeated(stream, expected, 2);
+    }
+  }
+
+  private void assertRepeated(StreamId stream, ExpectedVersion expected, int earlier) {
+    Append append = new Append(stream, expected, List.of(events("twice", 3)));
+    AppendResult first = storage.eventStore().append(append);
+    assertEquals(earlier + 1, first.firstVersion(), "S2: the first version of the first try");
+    assertEquals(first, storage.eventStore().append(append), "S6: repeated with " + expected);
+    assertEquals(earlier + 3, readStream(stream).size(), "S6: repeated with " + expected);
+  }
+
+  @Test
+  void S6_events_that_stand_together_are_a_repetition_in_whichever_appends_they_came() {
+    NewEvent[] first = events("first", 3);
+    NewEvent[] second = events("second", 2);
+    append(STREAM, event("earlier"));
+    append(STREAM, first);
+    append(STREAM, second);
+    List<RecordedEvent> before = some(readLog());
+    assertEquals(
+        new AppendResult(2, 3, before.get(2).position()),
+        append(STREAM, first[0], first[1]),
+        "S6: the beginning of an append");
+    assertEquals(
+        new AppendResult(4, 5, before.get(4).position()),
+        append(STREAM, first[2], second[0]),
+        "S6: the end of one append and the beginning of the next");
+    assertEquals(
+        new AppendResult(2, 6, before.get(5).position()),
+        append(
+            STREAM, ExpectedVersion.exactly(1), first[0], first[1], first[2], second[0], second[1]),
+        "S6: two appends as one");
+    assertEquals(before, readLog(), "S6: nothing is stored twice");
   }
 
   @Test
@@ -536,7 +655,7 @@ public abstract class EventStoreContract extends Contract {
   void S6_a_repetition_after_the_first_writer_died_is_stored() {
     Append append = exactly(0, STREAM, sending("second try"));
     fixture.hold(append).kill();
-    assertEquals(1, storage.eventStore().append(append).version(), "S6: the repetition");
+    assertEquals(1, appendInTime(append).version(), "S6: the repetition");
     assertEquals(List.of("second try"), texts(readStream(STREAM)), "S6: stored once");
   }
 
@@ -635,11 +754,16 @@ public abstract class EventStoreContract extends Contract {
   void S6_a_stored_event_is_found_by_its_id() {
     NewEvent[] events = events("found", 3);
     append(OTHER, event("elsewhere"));
-    AppendResult result = append(STREAM, events);
-    assertEquals(
-        Optional.of(new StoredEvent(events[2].id(), STREAM, 3, result.position())),
-        storage.eventStore().find(events[2].id()),
-        "S6: where the third event is stored");
+    append(STREAM, events);
+    List<RecordedEvent> stream = readStream(STREAM);
+    assertEquals(3, stream.size(), "S1: all are stored");
+    for (int i = 0; i < 3; i++) {
+      UUID id = events[i].id();
+      assertEquals(
+          Optional.of(new StoredEvent(id, STREAM, i + 1, stream.get(i).position())),
+          storage.eventStore().find(id),
+          "S6: where an event of three is stored");
+    }
     assertEquals(Optional.empty(), storage.eventStore().find(EventIds.next()), "S6: an unknown id");
   }
 
@@ -659,7 +783,7 @@ public abstract class EventStoreContract extends Contract {
 
   @Test
   void S8_a_stream_is_read_forwards_from_any_version() {
-    append(STREAM, events("e", 7));
+    appendSeven();
     assertRead(StreamRange.forwards(1, 100), 1, 2, 3, 4, 5, 6, 7);
     assertRead(StreamRange.forwards(1, 3), 1, 2, 3);
     assertRead(StreamRange.forwards(4, 3), 4, 5, 6);
@@ -667,9 +791,15 @@ public abstract class EventStoreContract extends Contract {
     assertRead(StreamRange.forwards(7, 1), 7);
   }
 
+  private void appendSeven() {
+    append(STREAM, events("a", 3));
+    append(STREAM, event("b"));
+    append(STREAM, events("c", 3));
+  }
+
   @Test
   void S8_a_stream_is_read_backwards_from_any_version() {
-    append(STREAM, events("e", 7));
+    appendSeven();
     assertRead(StreamRange.last(100), 7, 6, 5, 4, 3, 2, 1);
     assertRead(StreamRange.last(2), 7, 6);
     assertRead(StreamRange.backwards(5, 2), 5, 4);
@@ -703,6 +833,14 @@ public abstract class EventStoreContract extends Contract {
         LongStream.rangeClosed(1_999, 2_500).boxed().toList(),
         versions(storage.eventStore().readFrom(STREAM, 1_999).toList()),
         "S8: versions from 1,999 on");
+    assertEquals(
+        2_500,
+        storage.eventStore().read(STREAM, StreamRange.forwards(1, 10_000)).size(),
+        "S8: less than the limit are returned only where the stream ends");
+    assertEquals(
+        2_500,
+        storage.eventStore().read(STREAM, StreamRange.last(10_000)).size(),
+        "S8: the same backwards");
   }
 
   @Test
@@ -873,7 +1011,9 @@ public abstract class EventStoreContract extends Contract {
     List<Instant> times =
         List.of(
             Instant.parse("2026-03-29T01:30:00.123456Z"),
+            // One hour apart, and the same time on a clock in Berlin.
             Instant.parse("2026-10-25T00:30:00.000001Z"),
+            Instant.parse("2026-10-25T01:30:00.000001Z"),
             Instant.parse("1969-12-31T23:59:59.999999Z"),
             Instant.EPOCH,
             Instant.parse("1582-10-10T12:00:00Z"),
@@ -889,13 +1029,41 @@ public abstract class EventStoreContract extends Contract {
                         time,
                         Payload.ofUtf8("t"),
                         Payload.EMPTY,
-                        List.of()))
+                        List.of(sentAt(time))))
             .toList();
-    storage.eventStore().append(STREAM, ExpectedVersion.any(), events);
-    assertEquals(
-        times,
-        readStream(STREAM).stream().map(RecordedEvent::time).toList(),
-        "S9: times in UTC, to the microsecond");
+    TimeZone before = TimeZone.getDefault();
+    try {
+      TimeZone.setDefault(TimeZone.getTimeZone("Europe/Berlin"));
+      open().eventStore().append(STREAM, ExpectedVersion.any(), events);
+      TimeZone.setDefault(TimeZone.getTimeZone("America/New_York"));
+      restart();
+      assertEquals(
+          times,
+          readStream(STREAM).stream().map(RecordedEvent::time).toList(),
+          "S9: times in UTC, to the microsecond");
+      assertEquals(
+          times,
+          readLog().stream().map(RecordedEvent::time).toList(),
+          "S9: the same times in the log");
+      assertEquals(
+          times,
+          readOutbox().stream().map(m -> m.message().time()).toList(),
+          "S9: the same times of messages");
+    } finally {
+      TimeZone.setDefault(before);
+    }
+  }
+
+  private static IntegrationMessage sentAt(Instant time) {
+    return new IntegrationMessage(
+        EventIds.next(),
+        "timed",
+        "key",
+        "subject",
+        time,
+        Payload.ofUtf8("t"),
+        Optional.empty(),
+        Optional.empty());
   }
 
   @Test
@@ -1005,10 +1173,24 @@ public abstract class EventStoreContract extends Contract {
     closed.eventStore().append(any(STREAM, event("before")));
     closed.close();
     closed.close();
-    assertThrows(
-        RuntimeException.class,
-        () -> closed.eventStore().append(any(STREAM, event("after"))),
-        "an append after close");
+    List<Executable> calls =
+        List.of(
+            () -> closed.eventStore().append(any(STREAM, event("after"))),
+            () -> closed.eventStore().read(STREAM, StreamRange.last(1)),
+            () -> closed.eventStore().find(EventIds.next()),
+            () -> closed.globalLog().read(Position.START, EventFilter.ALL, 1),
+            () -> closed.globalLog().status(),
+            () -> closed.outbox().read(Position.START, 1),
+            () -> closed.checkpoints().load("view"),
+            () -> closed.snapshots().load(STREAM, "v1"),
+            () -> closed.leases().acquire("view", "owner", Duration.ofSeconds(1)));
+    for (int i = 0; i < calls.size(); i++) {
+      int which = i;
+      assertThrows(
+          RuntimeException.class,
+          calls.get(i),
+          () -> "a closed storage: call " + which + " of " + calls.size() + " is to be refused");
+    }
     assertEquals(List.of("before"), texts(readStream(STREAM)), "others on the data go on");
   }
 
@@ -1021,6 +1203,14 @@ public abstract class EventStoreContract extends Contract {
         ids(readStream(STREAM)),
         after + " leaves the stream untouched");
     assertEquals(List.of(), readOutbox(), after + " leaves the outbox untouched");
+  }
+
+  private void assertThereIsNoStream(String next) {
+    assertConflict(ExpectedVersion.streamExists(), 0);
+    assertEquals(
+        1,
+        append(STREAM, ExpectedVersion.noStream(), event(next)).version(),
+        "S3: what was not stored makes no stream, and uses up no version");
   }
 
   private VersionConflictException assertConflict(ExpectedVersion expected, long actual) {

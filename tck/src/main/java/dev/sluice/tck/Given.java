@@ -53,6 +53,12 @@ final class Given {
     return event("deposited", text, message("key", text));
   }
 
+  static NewEvent[] sendings(String text, int count) {
+    return IntStream.range(0, count)
+        .mapToObj(i -> sending(text + "/" + i))
+        .toArray(NewEvent[]::new);
+  }
+
   static IntegrationMessage message(String key, String text) {
     return new IntegrationMessage(
         EventIds.next(),

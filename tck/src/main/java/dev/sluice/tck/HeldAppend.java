@@ -8,7 +8,8 @@ public interface HeldAppend {
   /**
    * Lets the append go on, waits until it has returned, and returns or throws what it did. Where
    * another append to the same stream was faster meanwhile, that is a {@code
-   * VersionConflictException}, or with <i>any</i> the result under another position.
+   * VersionConflictException}, or with <i>any</i> and <i>stream exists</i> the result under another
+   * position.
    */
   AppendResult commit();
 

@@ -46,6 +46,17 @@ public abstract class LeaseContract extends Contract {
   }
 
   @Test
+  void L1_names_of_the_greatest_length_are_kept_apart() {
+    String name = "x".repeat(Checkpoint.MAX_NAME_LENGTH - 1);
+    for (String end : List.of("1", "2")) {
+      assertTrue(
+          leases().acquire(name + end, "owner", LONG).isPresent(),
+          "L1: a name of 200 chars is another lease than one with another end");
+    }
+    assertEquals(List.of(name + "1", name + "2"), names(name), "L1: both are held");
+  }
+
+  @Test
   void L1_a_held_lease_survives_a_restart() {
     Lease lease = acquire("one", LONG);
     restart();
@@ -73,6 +84,27 @@ public abstract class LeaseContract extends Contract {
   }
 
   @Test
+  void L1_of_concurrent_takers_of_an_expired_lease_exactly_one_gets_it() {
+    List<Storage> both = List.of(storage, open());
+    for (int round = 0; round < 10; round++) {
+      String name = NAME + "/" + round;
+      Lease expired = leases().acquire(name, "gone", SHORT).orElseThrow();
+      Await.until(
+          () -> leases().list(name).isEmpty(), () -> "L2: a lease of 50 ms does not expire");
+      List<Outcome<Optional<Lease>>> outcomes =
+          Race.of(6, i -> () -> both.get(i % 2).leases().acquire(name, "owner " + i, LONG));
+      assertEquals(List.of(), Race.failures(outcomes), "L1: who comes too late gets no exception");
+      List<Lease> granted = Race.winners(outcomes).stream().flatMap(Optional::stream).toList();
+      assertEquals(1, granted.size(), () -> "L1: holders among " + outcomes);
+      assertTrue(granted.getFirst().token() > expired.token(), "L3: tokens grow");
+      assertEquals(
+          List.of(granted.getFirst().owner()),
+          leases().list(name).stream().map(Lease::owner).toList(),
+          "L1: the one that was told so holds it");
+    }
+  }
+
+  @Test
   void L2_a_lease_that_is_not_renewed_expires() {
     Lease first = acquire("one", SHORT);
     Lease second = acquireWhenFree("two");
@@ -81,6 +113,16 @@ public abstract class LeaseContract extends Contract {
         LeaseLostException.class, () -> leases().renew(first, LONG), "L2: it was taken over");
     assertEquals(
         second.token(), leases().renew(second, LONG).token(), "L2: the new holder may renew");
+  }
+
+  @Test
+  void L2_a_lease_lasts_as_long_as_was_asked_for() {
+    Lease brief = leases().acquire(NAME + "/brief", "one", Duration.ofSeconds(10)).orElseThrow();
+    Lease day = leases().acquire(NAME + "/day", "one", Duration.ofDays(1)).orElseThrow();
+    Duration more = Duration.between(brief.expiresAt(), day.expiresAt());
+    assertTrue(
+        more.compareTo(Duration.ofHours(23)) > 0 && more.compareTo(Duration.ofHours(25)) < 0,
+        () -> "L2: a lease of a day ends " + more + " after one of 10 seconds");
   }
 
   @Test
@@ -174,7 +216,9 @@ public abstract class LeaseContract extends Contract {
 
   @Test
   void L1_held_leases_are_listed_by_prefix_in_order_of_names() {
-    for (String name : List.of("b/1", "a_b", "a/2", "a%", "a/1", "A/1")) {
+    List<String> names =
+        List.of("b/1", "a_b", "a/2", "a%", "a/1", "A/1", "ab", "a.b", "a\\b", "B/1");
+    for (String name : names) {
       assertTrue(leases().acquire(name, "owner of " + name, LONG).isPresent(), "L1: a free lease");
     }
     Lease gone = leases().acquire("a/3", "gone", LONG).orElseThrow();
@@ -182,7 +226,10 @@ public abstract class LeaseContract extends Contract {
     assertEquals(List.of("a/1", "a/2"), names("a/"), "L1: held, by prefix");
     assertEquals(List.of("a_b"), names("a_"), "L1: '_' stands for itself");
     assertEquals(List.of("a%"), names("a%"), "L1: '%' stands for itself");
-    assertEquals(6, names("").size(), "L1: all that are held");
+    assertEquals(List.of("a.b"), names("a."), "L1: '.' stands for itself");
+    assertEquals(List.of("a\\b"), names("a\\"), "L1: '\\' stands for itself");
+    assertEquals(
+        names.stream().sorted().toList(), names(""), "L1: all that are held, in no locale's order");
     assertEquals(
         "owner of b/1", open().leases().list("b").getFirst().owner(), "L1: seen by others, too");
   }

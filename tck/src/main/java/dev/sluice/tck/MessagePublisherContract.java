@@ -4,23 +4,32 @@ import static dev.sluice.tck.Given.message;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import dev.sluice.core.Payload;
 import dev.sluice.core.Position;
+import dev.sluice.core.event.EventIds;
 import dev.sluice.core.outbox.IntegrationMessage;
 import dev.sluice.core.outbox.LaneFencedException;
 import dev.sluice.core.outbox.MessagePublisher;
 import dev.sluice.core.outbox.MessageRefusedException;
 import dev.sluice.core.outbox.OutboxMessage;
 import dev.sluice.core.outbox.Progress;
+import java.io.IOException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import java.util.SortedMap;
 import java.util.UUID;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.ExtendWith;
 
 /** What a broker owes the relay: K2, K3, K5 and K6, for a publisher with all guarantees. */
+@Timeout(value = 10, unit = TimeUnit.MINUTES)
 @ExtendWith({PromiseBroken.class, ConformanceReport.class})
 public abstract class MessagePublisherContract {
 
@@ -28,6 +37,9 @@ public abstract class MessagePublisherContract {
 
   private PublisherFixture fixture;
   private MessagePublisher publisher;
+  private boolean refuses;
+  String adapter = "unknown";
+  String broker = "";
   private final List<MessagePublisher> opened = new ArrayList<>();
 
   /** A new fixture without messages. Called once for each test, which closes it. */
@@ -36,6 +48,9 @@ public abstract class MessagePublisherContract {
   @BeforeEach
   void openFixture() {
     fixture = createFixture();
+    adapter = fixture.adapter();
+    broker = fixture.broker();
+    refuses = fixture.refusedMessage().isPresent();
     publisher = open();
   }
 
@@ -51,9 +66,26 @@ public abstract class MessagePublisherContract {
     return next;
   }
 
-  /** For the report. */
-  final String adapter() {
-    return fixture.adapter();
+  /**
+   * The README that may show the table of this publisher; default that of the working directory.
+   */
+  protected Path readme() {
+    return Path.of("README.md");
+  }
+
+  /** As in {@link StorageContract}. */
+  @Test
+  void a_conformance_table_in_the_README_is_current() throws IOException {
+    SortedMap<String, List<String>> guarantees =
+        ConformanceTable.passed(MessagePublisherContract.class);
+    guarantees.keySet().removeIf(guarantee -> !proves(guarantee));
+    ConformanceTable.assertCurrent(
+        readme(), adapter, ConformanceTable.of(false, Set.of(), guarantees));
+  }
+
+  /** For the report: where a broker refuses nothing, no test has seen what K5 is about. */
+  final boolean proves(String guarantee) {
+    return refuses || !guarantee.equals("K5");
   }
 
   @Test
@@ -82,10 +114,23 @@ public abstract class MessagePublisherContract {
   @Test
   void K3_a_message_comes_out_as_it_went_in() {
     IntegrationMessage message = message("schlüssel", "{\"text\": \"Grüezi 日本 😀\"}");
+    IntegrationMessage bare =
+        new IntegrationMessage(
+            EventIds.next(),
+            PublisherFixture.TYPE,
+            message.key(),
+            "subject",
+            Given.TIME,
+            Payload.EMPTY,
+            Optional.empty(),
+            Optional.empty());
     try (MessagePublisher.Lane lane = publisher.open(RELAY, 0)) {
-      lane.publish(List.of(at(1, message)), progress(1));
+      lane.publish(List.of(at(1, message), at(2, bare)), progress(2));
     }
-    assertEquals(List.of(message), fixture.consume(1), "K3: each of its parts as it was");
+    assertEquals(
+        List.of(message, bare),
+        fixture.consume(2),
+        "K3: each of its parts as it was, and what is absent absent");
   }
 
   @Test
@@ -144,6 +189,19 @@ public abstract class MessagePublisherContract {
         List.of("by the first", "by the second", "by the third"),
         consume(3),
         "K6: nothing of the stale owner");
+  }
+
+  @Test
+  void K6_an_owner_that_was_replaced_moves_no_progress_either() {
+    try (MessagePublisher.Lane stale = publisher.open(RELAY, 0);
+        MessagePublisher.Lane owner = open().open(RELAY, 0)) {
+      owner.publish(List.of(at(1, message("k", "by the owner"))), progress(1));
+      assertThrows(
+          LaneFencedException.class,
+          () -> stale.publish(List.of(), progress(9)),
+          "K6: progress without messages, of an owner that was replaced");
+    }
+    assertProgress(1, "K6: the owner's progress");
   }
 
   @Test

@@ -22,7 +22,7 @@ final class PromiseBroken
     }
     String name = context.getRequiredTestMethod().getName();
     throw new AssertionError(
-        name.replaceFirst("_", ": ").replace('_', ' ')
+        name.replaceFirst("^([A-Z]\\d)_", "$1: ").replace('_', ' ')
             + "; expected was no exception, seen was "
             + thrown,
         thrown);

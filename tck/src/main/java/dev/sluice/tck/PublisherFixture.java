@@ -17,6 +17,11 @@ public interface PublisherFixture extends AutoCloseable {
   /** The name of the adapter, for the report. */
   String adapter();
 
+  /** The broker and its version, for the report; empty where that is not known. */
+  default String broker() {
+    return "";
+  }
+
   /**
    * Opens a publisher to the broker, independent of those that are open already, as another process
    * would do.
@@ -31,7 +36,10 @@ public interface PublisherFixture extends AutoCloseable {
    */
   List<IntegrationMessage> consume(int atLeast);
 
-  /** A message that this broker refuses for good, such as one over its size limit, if any is. */
+  /**
+   * A message that this broker refuses for good, such as one over its size limit. If there is none,
+   * K5 is not tested, and the report doesn't name it.
+   */
   Optional<IntegrationMessage> refusedMessage();
 
   /** Removes the data, and ends what is still open. */

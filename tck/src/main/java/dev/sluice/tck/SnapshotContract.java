@@ -2,9 +2,11 @@ package dev.sluice.tck;
 
 import static dev.sluice.tck.Given.OTHER;
 import static dev.sluice.tck.Given.STREAM;
+import static dev.sluice.tck.Given.THIRD;
 import static dev.sluice.tck.Given.event;
 import static dev.sluice.tck.Given.events;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.sluice.core.EventTypes;
 import dev.sluice.core.Payload;
@@ -18,8 +20,10 @@ import dev.sluice.core.event.StreamId;
 import dev.sluice.core.serialization.EventCodec;
 import dev.sluice.core.serialization.SerializationException;
 import dev.sluice.core.serialization.Serializer;
+import dev.sluice.core.store.ExpectedVersion;
 import dev.sluice.core.store.Snapshot;
 import dev.sluice.core.store.SnapshotStore;
+import dev.sluice.core.store.VersionConflictException;
 import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
@@ -29,16 +33,19 @@ public abstract class SnapshotContract extends Contract {
 
   @Test
   void P1_a_snapshot_comes_back_equal_also_after_a_restart() {
-    Snapshot snapshot = new Snapshot(STREAM, "v1", 3, Payload.of(new byte[] {0, 1, -1}));
+    Snapshot snapshot = new Snapshot(STREAM, "v1", 3L << 40, Payload.of(new byte[] {0, 1, -1}));
     Snapshot empty = new Snapshot(OTHER, "v1", 1, Payload.EMPTY);
+    Snapshot large = new Snapshot(THIRD, "v1", 1, Payload.ofUtf8("x".repeat(100_000)));
     snapshots().save(snapshot);
     snapshots().save(empty);
+    snapshots().save(large);
     assertEquals(Optional.of(snapshot), snapshots().load(STREAM, "v1"), "P1: what was saved");
     assertEquals(
         Optional.of(snapshot), open().snapshots().load(STREAM, "v1"), "P1: for another instance");
     restart();
     assertEquals(Optional.of(snapshot), snapshots().load(STREAM, "v1"), "P1: after a restart");
     assertEquals(Optional.of(empty), snapshots().load(OTHER, "v1"), "P1: after a restart");
+    assertEquals(Optional.of(large), snapshots().load(THIRD, "v1"), "P1: after a restart");
   }
 
   @Test
@@ -92,6 +99,10 @@ public abstract class SnapshotContract extends Contract {
     Snapshot snapshot = new Snapshot(STREAM, "v1", 3, Payload.ofUtf8("three"));
     snapshots().save(snapshot);
     append(STREAM, event("more"));
+    assertThrows(
+        VersionConflictException.class,
+        () -> append(STREAM, ExpectedVersion.exactly(3), event("refused")),
+        "S3: exactly 3 is not met by a stream with 4 events");
     assertEquals(Optional.of(snapshot), snapshots().load(STREAM, "v1"), "P1: as it was saved");
   }
 

@@ -1,10 +1,6 @@
 package dev.sluice.tck;
 
-import static org.junit.jupiter.api.Assertions.assertEquals;
-
 import java.io.IOException;
-import java.lang.reflect.Method;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.SortedMap;
@@ -27,30 +23,21 @@ public abstract class StorageContract {
   }
 
   /**
-   * A table that is kept in the README, between {@code <!-- conformance -->} and {@code <!-- end
-   * -->}, is that of the tests, all of which pass where the build does. There need not be one.
+   * What is kept in the README, between {@code <!-- conformance -->} and {@code <!-- end -->}, is
+   * the adapter's name and the table of the tests, all of which pass where the build does. There
+   * need not be one.
    */
   @Test
   void a_conformance_table_in_the_README_is_current() throws IOException {
-    String readme = Files.exists(readme()) ? Files.readString(readme()) : "";
-    int begin = readme.indexOf("<!-- conformance -->\n");
-    if (begin < 0) {
-      return;
-    }
-    String shown = readme.substring(begin, Math.max(begin, readme.indexOf("<!-- end -->", begin)));
     SortedMap<String, List<String>> guarantees = new TreeMap<>();
     for (Class<?> suite : StorageContract.class.getDeclaredClasses()) {
-      for (Method test : suite.getSuperclass().getDeclaredMethods()) {
-        if (test.isAnnotationPresent(Test.class)) {
-          guarantees.put(ConformanceTable.guarantee(test.getName()), List.of());
-        }
-      }
+      guarantees.putAll(ConformanceTable.passed(suite.getSuperclass()));
     }
     try (StorageFixture fixture = createFixture()) {
-      assertEquals(
-          "<!-- conformance -->\n" + ConformanceTable.of(true, fixture.capabilities(), guarantees),
-          shown,
-          () -> readme().toAbsolutePath() + " shows another table than this one; replace it");
+      ConformanceTable.assertCurrent(
+          readme(),
+          fixture.adapter(),
+          ConformanceTable.of(true, fixture.capabilities(), guarantees));
     }
   }
 

@@ -33,7 +33,10 @@ public interface StorageFixture extends AutoCloseable {
    */
   HeldAppend hold(Append append);
 
-  /** Begins a transaction of the caller's; see {@link Capability#CALLER_TRANSACTIONS}. */
+  /**
+   * Begins a transaction of the caller's; see {@link Capability#CALLER_TRANSACTIONS}. Implement it
+   * also where the adapter could join one but this store refuses it: then that is what is tested.
+   */
   default CallerTransaction beginTransaction() {
     throw new UnsupportedOperationException(adapter() + " joins no transaction of the caller's");
   }

@@ -1,6 +1,7 @@
 package dev.sluice.tck;
 
 import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
@@ -12,17 +13,31 @@ final class Task<T> {
   private static final int BOUND_SECONDS = 90;
 
   private final FutureTask<T> future;
+  private final CountDownLatch started;
+  private final Thread thread;
 
-  private Task(FutureTask<T> future) {
+  private Task(FutureTask<T> future, CountDownLatch started, Thread thread) {
     this.future = future;
+    this.started = started;
+    this.thread = thread;
   }
 
   static <T> Task<T> start(Callable<T> call) {
-    FutureTask<T> future = new FutureTask<>(call);
+    CountDownLatch started = new CountDownLatch(1);
+    FutureTask<T> future =
+        new FutureTask<>(
+            () -> {
+              started.countDown();
+              return call.call();
+            });
     Thread thread = new Thread(future, "tck-task");
     thread.setDaemon(true);
     thread.start();
-    return new Task<>(future);
+    return new Task<>(future, started, thread);
+  }
+
+  void interrupt() {
+    thread.interrupt();
   }
 
   /** What the call returned; throws what it threw. */
@@ -55,9 +70,12 @@ final class Task<T> {
     }
   }
 
-  /** Whether the call goes on for at least this long. */
+  /** Whether the call goes on for at least this long, counted from when its thread has begun. */
   boolean isStillRunningAfterMillis(long millis) {
     try {
+      if (!started.await(BOUND_SECONDS, TimeUnit.SECONDS)) {
+        throw new AssertionError("a thread did not begin within " + BOUND_SECONDS + " s");
+      }
       future.get(millis, TimeUnit.MILLISECONDS);
       return false;
     } catch (TimeoutException e) {

@@ -25,6 +25,40 @@ final class BrokerMutants {
   static List<Mutant> all() {
     return List.of(
         new Mutant(
+            "who was replaced may still move the progress",
+            "K6_an_owner_that_was_replaced_moves_no_progress_either",
+            () ->
+                new InMemoryBroker() {
+                  @Override
+                  void publish(OwnedLane lane, List<OutboxMessage> messages, Progress reached) {
+                    if (messages.isEmpty()) {
+                      progress.put(lane.name, reached);
+                    } else {
+                      super.publish(lane, messages, reached);
+                    }
+                  }
+                }),
+        new Mutant(
+            "what is absent comes back empty",
+            "K3_a_message_comes_out_as_it_went_in",
+            () ->
+                new InMemoryBroker() {
+                  @Override
+                  public synchronized List<IntegrationMessage> consume(int atLeast) {
+                    return log.stream().map(BrokerMutants::filled).toList();
+                  }
+                }),
+        new Mutant(
+            "a message without data deletes",
+            "K3_a_message_comes_out_as_it_went_in",
+            () ->
+                new InMemoryBroker() {
+                  @Override
+                  public synchronized List<IntegrationMessage> consume(int atLeast) {
+                    return log.stream().filter(m -> !m.data().isEmpty()).toList();
+                  }
+                }),
+        new Mutant(
             "progress is recorded before the messages are taken",
             "K5_a_message_that_is_refused_takes_nothing_of_its_batch_with_it",
             () ->
@@ -214,6 +248,18 @@ final class BrokerMutants {
         m.data(),
         m.correlationId(),
         m.causationId());
+  }
+
+  private static IntegrationMessage filled(IntegrationMessage m) {
+    return new IntegrationMessage(
+        m.id(),
+        m.type(),
+        m.key(),
+        m.subject(),
+        m.time(),
+        m.data(),
+        Optional.of(m.correlationId().orElse("")),
+        Optional.of(m.causationId().orElse("")));
   }
 
   private static IntegrationMessage bare(IntegrationMessage m) {

@@ -26,7 +26,8 @@ final class Kill {
     assertThat(failure)
         .as("a promise was broken, not the test itself")
         .isInstanceOf(AssertionError.class);
-    assertThat(failure.getMessage()).matches("(?s)[A-Z]\\d(, seed \\d+)?[: ].*");
+    assertThat(failure.getMessage())
+        .matches("(?s)([A-Z]\\d(, seed \\d+)?[: ]|a closed storage: ).*");
   }
 
   static TestExecutionSummary run(Class<?> suite, String test) {

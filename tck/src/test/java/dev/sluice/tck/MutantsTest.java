@@ -32,7 +32,7 @@ class MutantsTest {
 
   @Test
   void thereAreManyMutantsWithDifferentFaults() {
-    assertThat(mutants()).hasSizeGreaterThanOrEqualTo(80);
+    assertThat(mutants()).hasSizeGreaterThanOrEqualTo(110);
     assertThat(mutants()).extracting(Mutant::fault).doesNotHaveDuplicates();
   }
 

@@ -5,6 +5,7 @@ import dev.sluice.core.event.NewEvent;
 import dev.sluice.core.outbox.IntegrationMessage;
 import dev.sluice.core.store.Append;
 import dev.sluice.core.store.ExpectedVersion;
+import dev.sluice.core.store.Storage;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
@@ -99,33 +100,7 @@ record ReadyAppend(
   }
 
   private static void checkText(String what, String name, String text) {
-    for (int i = 0; i < text.length(); i++) {
-      char c = text.charAt(i);
-      if (c == 0) {
-        throw new NotStorableException(
-            "the "
-                + name
-                + " of "
-                + what
-                + " has a NUL character at index "
-                + i
-                + ", which PostgreSQL can't hold in text; remove it");
-      }
-      if (Character.isHighSurrogate(c)
-          && i + 1 < text.length()
-          && Character.isLowSurrogate(text.charAt(i + 1))) {
-        i++;
-      } else if (Character.isSurrogate(c)) {
-        throw new NotStorableException(
-            "the "
-                + name
-                + " of "
-                + what
-                + " has half a surrogate pair at index "
-                + i
-                + ", which is no Unicode text; correct it");
-      }
-    }
+    Storage.checkedText(() -> "the " + name + " of " + what, text);
   }
 
   private static void checkTime(String what, Instant time) {

@@ -44,7 +44,7 @@ final class PostgresFixture implements StorageFixture {
 
   @Override
   public String adapter() {
-    return "PostgreSQL";
+    return "sluice-adapter-jdbc";
   }
 
   @Override

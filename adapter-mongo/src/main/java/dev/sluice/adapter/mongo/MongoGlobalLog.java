@@ -44,12 +44,7 @@ final class MongoGlobalLog implements GlobalLog {
       collect(
           events, after, Math.max(Positions.number(after), done + 1), settled, filter, limit + 1);
     }
-    boolean more = events.size() > limit;
-    if (more) {
-      events = events.subList(0, limit);
-    }
-    return new LogPage(
-        events, more ? events.getLast().position() : Position.max(after, settled.head()), more);
+    return LogPage.of(after, settled.head(), events, limit);
   }
 
   private void collect(

@@ -2,6 +2,7 @@ package dev.sluice.adapter.mongo;
 
 import dev.sluice.core.NotStorableException;
 import dev.sluice.core.Payload;
+import dev.sluice.core.store.Storage;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
@@ -27,20 +28,7 @@ final class Values {
    * some tools for BSON cut.
    */
   static String text(String what, String text) {
-    for (int i = 0; i < text.length(); i++) {
-      char c = text.charAt(i);
-      if (Character.isHighSurrogate(c)
-          && i + 1 < text.length()
-          && Character.isLowSurrogate(text.charAt(i + 1))) {
-        i++;
-      } else if (c == 0) {
-        throw new NotStorableException(what + " has a NUL at index " + i + "; leave it out");
-      } else if (Character.isSurrogate(c)) {
-        throw new NotStorableException(
-            what + " has half a surrogate pair at index " + i + ", which is no Unicode text");
-      }
-    }
-    return text;
+    return Storage.checkedText(() -> what, text);
   }
 
   /**

@@ -62,7 +62,9 @@ public record Append(StreamId stream, ExpectedVersion expected, List<NewEvent> e
 
   /**
    * Tells a repeated append from a wrong one, for adapters: call it with what the store already
-   * holds under these ids, when the append can't be stored as it is.
+   * holds under these ids, when the append can't be stored as it is. It is a repetition if all of
+   * its events stand in its stream, one behind the other and in its order. Which appends they came
+   * in is not asked, so that no store has to keep it.
    *
    * @param stored the stored events that have one of {@link #ids()}, in any order
    * @return what the first try returned, if this append is stored already; empty if no id is stored

@@ -28,10 +28,13 @@ public interface EventStore {
    *
    * <p>After a {@link dev.sluice.core.StoreUnavailableException} the outcome is unknown. Repeat the
    * call with the same event ids: nothing is stored twice, and the result is that of the first try.
+   * An event is known by its id: events that stand in the stream one behind the other, in this
+   * order, are this append, in whichever appends they came. Where only a part of them is stored, or
+   * another event lies between them, or they are in another stream, they are duplicates.
    *
    * @throws VersionConflictException if the stream is not as expected (the wrong expected version):
    *     read, decide again
-   * @throws DuplicateEventException if an event id is stored already, other than by this append
+   * @throws DuplicateEventException if an event id is stored already, and this is no repetition
    * @throws dev.sluice.core.NotStorableException if an event is more than this store can hold
    * @throws dev.sluice.core.StoreUnavailableException if the store can't be reached
    */

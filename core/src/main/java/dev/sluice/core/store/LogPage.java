@@ -15,6 +15,22 @@ import java.util.List;
  */
 public record LogPage(List<RecordedEvent> events, Position next, boolean more) {
 
+  /**
+   * A page of what was found up to the head, for adapters that ask for one event more than the
+   * limit to learn whether there are more.
+   *
+   * @param after the position that was read after
+   * @param head up to where all was looked at
+   * @param found the events that the filter lets through, at most {@code limit + 1}
+   */
+  public static LogPage of(Position after, Position head, List<RecordedEvent> found, int limit) {
+    if (found.size() <= limit) {
+      return new LogPage(found, Position.max(after, head), false);
+    }
+    List<RecordedEvent> page = found.subList(0, limit);
+    return new LogPage(page, page.getLast().position(), true);
+  }
+
   /** Copies the list. */
   public LogPage {
     events = List.copyOf(events);

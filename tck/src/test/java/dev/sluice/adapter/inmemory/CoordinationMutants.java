@@ -12,6 +12,7 @@ import dev.sluice.adapter.inmemory.Faulty.Events;
 import dev.sluice.adapter.inmemory.Faulty.LeasesOf;
 import dev.sluice.adapter.inmemory.Faulty.SnapshotsOf;
 import dev.sluice.adapter.inmemory.Mutants.Mutant;
+import dev.sluice.core.Payload;
 import dev.sluice.core.coordination.Checkpoint;
 import dev.sluice.core.coordination.Lease;
 import dev.sluice.core.coordination.LeaseLostException;
@@ -24,11 +25,14 @@ import dev.sluice.tck.LeaseContract;
 import dev.sluice.tck.SnapshotContract;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Arrays;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.locks.LockSupport;
 
 /** Faults of checkpoints, leases and snapshots. */
 final class CoordinationMutants {
@@ -37,6 +41,128 @@ final class CoordinationMutants {
 
   static List<Mutant> all() {
     return List.of(
+        new Mutant(
+            "a newer owner needs no revision",
+            CheckpointContract.class,
+            "U3_a_checkpoint_of_a_wrong_revision_is_refused",
+            checkpoints(
+                (stored, next) ->
+                    stored == null
+                        || next.token() > stored.token()
+                        || next.revision() == stored.revision() + 1)),
+        new Mutant(
+            "a newer owner may go backwards",
+            CheckpointContract.class,
+            "U1_a_checkpoint_never_goes_backwards",
+            checkpoints(
+                (stored, next) ->
+                    next.revision() == revision(stored) + 1
+                        && (stored == null
+                            || next.token() > stored.token()
+                            || !stored.position().isAfter(next.position())))),
+        new Mutant(
+            "checkpoints are listed by a pattern",
+            CheckpointContract.class,
+            "U3_checkpoints_are_listed_by_prefix_in_order_of_names",
+            checkpointStore(
+                right ->
+                    new CheckpointsOf(right) {
+                      @Override
+                      public List<Checkpoint> list(String prefix) {
+                        return super.list("").stream()
+                            .filter(c -> c.name().matches(prefix + ".*"))
+                            .toList();
+                      }
+                    })),
+        new Mutant(
+            "checkpoints are listed in the order of a dictionary",
+            CheckpointContract.class,
+            "U3_checkpoints_are_listed_by_prefix_in_order_of_names",
+            checkpointStore(
+                right ->
+                    new CheckpointsOf(right) {
+                      @Override
+                      public List<Checkpoint> list(String prefix) {
+                        return super.list(prefix).stream()
+                            .sorted(
+                                Comparator.comparing(
+                                    Checkpoint::name, String.CASE_INSENSITIVE_ORDER))
+                            .toList();
+                      }
+                    })),
+        new Mutant(
+            "names of checkpoints are cut after 190 chars",
+            CheckpointContract.class,
+            "U1_names_of_the_greatest_length_are_kept_apart",
+            checkpointStore(
+                right ->
+                    new CheckpointsOf(right) {
+                      @Override
+                      public Optional<Checkpoint> load(String name) {
+                        return super.load(cut(name));
+                      }
+
+                      @Override
+                      public void save(Checkpoint c) {
+                        super.save(
+                            new Checkpoint(
+                                cut(c.name()), c.position(), c.state(), c.token(), c.revision()));
+                      }
+
+                      private static String cut(String name) {
+                        return name.substring(0, Math.min(190, name.length()));
+                      }
+                    })),
+        new Mutant(
+            "leases are listed by a pattern",
+            LeaseContract.class,
+            "L1_held_leases_are_listed_by_prefix_in_order_of_names",
+            leases(
+                store ->
+                    new LeasesOf(store) {
+                      @Override
+                      public List<Lease> list(String prefix) {
+                        return super.list("").stream()
+                            .filter(l -> l.name().matches(prefix + ".*"))
+                            .toList();
+                      }
+                    })),
+        new Mutant(
+            "who sees an expired lease takes it, also from who was faster",
+            LeaseContract.class,
+            "L1_of_concurrent_takers_of_an_expired_lease_exactly_one_gets_it",
+            leases(
+                store ->
+                    new LeasesOf(store) {
+                      @Override
+                      public Optional<Lease> acquire(String name, String owner, Duration duration) {
+                        if (!super.list(name).isEmpty()) {
+                          return Optional.empty();
+                        }
+                        // So that others look in between.
+                        LockSupport.parkNanos(20_000_000);
+                        super.list(name).forEach(super::release);
+                        return super.acquire(name, owner, duration);
+                      }
+                    })),
+        new Mutant(
+            "a snapshot has room for 64 KB",
+            SnapshotContract.class,
+            "P1_a_snapshot_comes_back_equal_also_after_a_restart",
+            snapshots(
+                store ->
+                    new SnapshotsOf(store) {
+                      @Override
+                      public void save(Snapshot s) {
+                        byte[] state = s.state().toBytes();
+                        super.save(
+                            new Snapshot(
+                                s.stream(),
+                                s.schema(),
+                                s.version(),
+                                Payload.of(Arrays.copyOf(state, Math.min(65_535, state.length)))));
+                      }
+                    })),
         new Mutant(
             "a checkpoint goes backwards",
             CheckpointContract.class,
@@ -55,6 +181,38 @@ final class CoordinationMutants {
                 (stored, next) ->
                     next.revision() == revision(stored) + 1
                         && (stored == null || !stored.position().isAfter(next.position())))),
+        new Mutant(
+            "each lease lasts for ten seconds",
+            LeaseContract.class,
+            "L2_a_lease_lasts_as_long_as_was_asked_for",
+            leases(
+                store ->
+                    new LeasesOf(store) {
+                      @Override
+                      public Optional<Lease> acquire(String name, String owner, Duration duration) {
+                        return super.acquire(name, owner, Duration.ofSeconds(10));
+                      }
+                    })),
+        new Mutant(
+            "a token has 32 bits",
+            CheckpointContract.class,
+            "U1_a_checkpoint_comes_back_equal_also_after_a_restart",
+            checkpointStore(
+                right ->
+                    new CheckpointsOf(right) {
+                      @Override
+                      public Optional<Checkpoint> load(String name) {
+                        return super.load(name)
+                            .map(
+                                c ->
+                                    new Checkpoint(
+                                        name,
+                                        c.position(),
+                                        c.state(),
+                                        Integer.toUnsignedLong((int) c.token()),
+                                        c.revision()));
+                      }
+                    })),
         new Mutant(
             "a lease without a growing token",
             LeaseContract.class,

@@ -8,11 +8,13 @@ import static dev.sluice.adapter.inmemory.Faulty.wrap;
 
 import dev.sluice.adapter.inmemory.Faulty.Events;
 import dev.sluice.adapter.inmemory.Faulty.Log;
+import dev.sluice.adapter.inmemory.Faulty.Messages;
 import dev.sluice.adapter.inmemory.Faulty.Wrapped;
 import dev.sluice.adapter.inmemory.Mutants.Mutant;
 import dev.sluice.core.Position;
 import dev.sluice.core.Registration;
 import dev.sluice.core.event.RecordedEvent;
+import dev.sluice.core.outbox.Outbox;
 import dev.sluice.core.store.Append;
 import dev.sluice.core.store.AppendResult;
 import dev.sluice.core.store.EventFilter;
@@ -21,21 +23,204 @@ import dev.sluice.core.store.GlobalLog;
 import dev.sluice.core.store.LogPage;
 import dev.sluice.core.store.LogStatus;
 import dev.sluice.tck.GlobalLogContract;
+import dev.sluice.tck.StorageFixture;
+import java.text.Normalizer;
 import java.time.Clock;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.NavigableMap;
 import java.util.Objects;
+import java.util.function.BiPredicate;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /** Faults in reading all events. */
 final class LogMutants {
 
   private LogMutants() {}
 
+  /** Filters in its own way what it has read. */
+  private static Supplier<StorageFixture> matching(
+      BiPredicate<EventFilter, RecordedEvent> matches) {
+    return globalLog(
+        log ->
+            new Log(log) {
+              @Override
+              public LogPage read(Position after, EventFilter filter, int limit) {
+                LogPage page = super.read(after, EventFilter.ALL, limit);
+                return new LogPage(
+                    page.events().stream().filter(e -> matches.test(filter, e)).toList(),
+                    page.next(),
+                    page.more());
+              }
+            });
+  }
+
   static List<Mutant> all() {
     Class<?> suite = GlobalLogContract.class;
     return List.of(
+        new Mutant(
+            "a filtered page never says that there is more",
+            suite,
+            "G7_the_log_is_read_by_event_type",
+            globalLog(
+                log ->
+                    new Log(log) {
+                      @Override
+                      public LogPage read(Position after, EventFilter filter, int limit) {
+                        LogPage page = super.read(after, filter, limit);
+                        return filter.equals(EventFilter.ALL)
+                            ? page
+                            : new LogPage(page.events(), page.next(), false);
+                      }
+                    })),
+        new Mutant(
+            "a filtered read does not stop before an open append",
+            suite,
+            "G7_a_cursor_never_moves_past_an_open_append",
+            log(
+                clock ->
+                    new CommitLog(clock) {
+                      @Override
+                      synchronized LogPage readLog(Position after, EventFilter filter, int limit) {
+                        List<RecordedEvent> found =
+                            events.tailMap(after.value(), false).values().stream()
+                                .filter(filter::matches)
+                                .limit(limit)
+                                .toList();
+                        return filter.equals(EventFilter.ALL) || found.isEmpty()
+                            ? super.readLog(after, filter, limit)
+                            : new LogPage(found, found.getLast().position(), false);
+                      }
+                    })),
+        new Mutant(
+            "a category ends at the last dash",
+            suite,
+            "G7_the_log_is_read_by_category",
+            matching(
+                (filter, e) -> {
+                  String stream = e.stream().toString();
+                  return filter.matches(stream.substring(0, stream.lastIndexOf('-')), e.type());
+                })),
+        new Mutant(
+            "categories are matched by LIKE",
+            suite,
+            "G7_the_log_is_read_by_category",
+            matching(
+                (filter, e) ->
+                    filter.categories().stream()
+                        .map(c -> c.replace(".", "[.]").replace('_', '.'))
+                        .anyMatch(e.stream().category()::matches))),
+        new Mutant(
+            "event types are compared by how they look",
+            suite,
+            "G7_the_log_is_read_by_event_type",
+            matching(
+                (filter, e) ->
+                    filter.types().stream()
+                        .map(type -> Normalizer.normalize(type, Normalizer.Form.NFC))
+                        .anyMatch(Normalizer.normalize(e.type(), Normalizer.Form.NFC)::equals))),
+        new Mutant(
+            "event types are matched by patterns",
+            suite,
+            "G7_the_log_is_read_by_event_type",
+            matching((filter, e) -> filter.types().stream().anyMatch(e.type()::matches))),
+        new Mutant(
+            "events are counted where either the category or the type matches",
+            suite,
+            "G7_events_are_counted_by_filter",
+            log(
+                clock ->
+                    new CommitLog(clock) {
+                      @Override
+                      synchronized long count(Position after, EventFilter filter) {
+                        return visible(events, after).values().stream()
+                            .filter(
+                                e ->
+                                    filter.equals(EventFilter.ALL)
+                                        || filter.categories().contains(e.stream().category())
+                                        || filter.types().contains(e.type()))
+                            .count();
+                      }
+                    })),
+        new Mutant(
+            "a filter counts from the beginning",
+            suite,
+            "G7_events_are_counted_by_filter",
+            globalLog(
+                log ->
+                    new Log(log) {
+                      @Override
+                      public long count(Position after, EventFilter filter) {
+                        return super.count(
+                            filter.equals(EventFilter.ALL) ? after : Position.START, filter);
+                      }
+                    })),
+        new Mutant(
+            "the head is remembered until this instance appends",
+            suite,
+            "G2_the_head_is_the_last_event_that_can_be_read",
+            storage(
+                storage ->
+                    new Wrapped(storage) {
+                      private @Nullable LogStatus known;
+
+                      @Override
+                      public GlobalLog globalLog() {
+                        return new Log(super.globalLog()) {
+                          @Override
+                          public LogStatus status() {
+                            LogStatus status = known == null ? super.status() : known;
+                            known = status;
+                            return status;
+                          }
+                        };
+                      }
+
+                      @Override
+                      public EventStore eventStore() {
+                        return new Events(super.eventStore()) {
+                          @Override
+                          public AppendResult append(Append append) {
+                            known = null;
+                            return super.append(append);
+                          }
+                        };
+                      }
+                    })),
+        new Mutant(
+            "a failing hint of the outbox fails the append",
+            suite,
+            "G6_a_hint_that_fails_does_not_fail_an_append",
+            storage(
+                storage ->
+                    new Wrapped(storage) {
+                      private final List<Runnable> hints = new ArrayList<>();
+
+                      @Override
+                      public Outbox outbox() {
+                        return new Messages(super.outbox()) {
+                          @Override
+                          public Registration onAppend(Runnable hint) {
+                            hints.add(hint);
+                            return () -> hints.remove(hint);
+                          }
+                        };
+                      }
+
+                      @Override
+                      public EventStore eventStore() {
+                        return new Events(super.eventStore()) {
+                          @Override
+                          public AppendResult append(Append append) {
+                            AppendResult result = super.append(append);
+                            hints.forEach(Runnable::run);
+                            return result;
+                          }
+                        };
+                      }
+                    })),
         new Mutant(
             "positions are drawn from caches, and not causal",
             suite,
@@ -187,23 +372,9 @@ final class LogMutants {
             "categories are matched by prefix",
             suite,
             "G7_the_log_is_read_by_category",
-            globalLog(
-                log ->
-                    new Log(log) {
-                      @Override
-                      public LogPage read(Position after, EventFilter filter, int limit) {
-                        LogPage page = super.read(after, EventFilter.ALL, limit);
-                        return new LogPage(
-                            page.events().stream()
-                                .filter(
-                                    e ->
-                                        filter.categories().stream()
-                                            .anyMatch(e.stream().category()::startsWith))
-                                .toList(),
-                            page.next(),
-                            page.more());
-                      }
-                    })),
+            matching(
+                (filter, e) ->
+                    filter.categories().stream().anyMatch(e.stream().category()::startsWith))),
         new Mutant(
             "a rolled back append holds readers back for ever",
             suite,

@@ -23,16 +23,21 @@ import dev.sluice.core.outbox.Outbox;
 import dev.sluice.core.outbox.OutboxMessage;
 import dev.sluice.core.store.Append;
 import dev.sluice.core.store.AppendResult;
+import dev.sluice.core.store.EventStore;
 import dev.sluice.core.store.VersionConflictException;
 import dev.sluice.tck.EventStoreContract;
 import dev.sluice.tck.OutboxContract;
+import dev.sluice.tck.StorageFixture;
 import java.text.Normalizer;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.NavigableMap;
 import java.util.TreeMap;
 import java.util.UUID;
+import java.util.function.Predicate;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /** Faults of the outbox. */
@@ -40,9 +45,115 @@ final class OutboxMutants {
 
   private OutboxMutants() {}
 
+  /** Prunes what all relays have passed, and takes some checkpoints for those of relays. */
+  private static Supplier<StorageFixture> pruning(Predicate<String> isRelay) {
+    return log(
+        CommitLog::new,
+        data ->
+            new Wrapped(new InMemoryStorage(data)) {
+              @Override
+              public Outbox outbox() {
+                return new Messages(super.outbox()) {
+                  @Override
+                  public int prune(int max) {
+                    return checkpoints().list("").stream()
+                        .filter(checkpoint -> isRelay.test(checkpoint.name()))
+                        .map(Checkpoint::position)
+                        .min(Position::compareTo)
+                        .map(position -> data.log.prune(position, max))
+                        .orElse(0);
+                  }
+                };
+              }
+            });
+  }
+
   static List<Mutant> all() {
     Class<?> suite = OutboxContract.class;
     return List.of(
+        new Mutant(
+            "a page of the outbox ends with its first commit",
+            suite,
+            "O2_messages_are_read_in_the_order_of_their_events",
+            log(
+                clock ->
+                    new CommitLog(clock) {
+                      @Override
+                      synchronized List<OutboxMessage> readOutbox(Position after, int limit) {
+                        List<OutboxMessage> page = super.readOutbox(after, limit);
+                        return page.stream()
+                            .takeWhile(m -> number(m) == number(page.getFirst()))
+                            .toList();
+                      }
+
+                      private static long number(OutboxMessage message) {
+                        return message.position().value() >> INDEX_BITS;
+                      }
+                    })),
+        new Mutant(
+            "a repeated append brings back what was pruned",
+            suite,
+            "O5_pruning_moves_neither_the_head_nor_what_is_appended_later",
+            log(
+                clock ->
+                    new CommitLog(clock) {
+                      @Override
+                      synchronized AppendResult commit(Open begun) {
+                        if (repeated(begun.append).isPresent()) {
+                          long position = ++lastNumber << INDEX_BITS;
+                          for (NewEvent event : begun.append.events()) {
+                            for (IntegrationMessage message : event.messages()) {
+                              if (!messages.containsValue(message)) {
+                                messages.put(position++, message);
+                              }
+                            }
+                          }
+                        }
+                        return super.commit(begun);
+                      }
+                    })),
+        new Mutant(
+            "what begins with 'relay' is taken for a relay",
+            suite,
+            "O5_without_a_relay_nothing_is_pruned",
+            pruning(name -> name.startsWith("relay"))),
+        new Mutant(
+            "a relay is a relay in whichever case",
+            suite,
+            "O5_without_a_relay_nothing_is_pruned",
+            pruning(name -> name.toLowerCase(Locale.ROOT).startsWith(Outbox.RELAY_PREFIX))),
+        new Mutant(
+            "the outbox's head is remembered until this instance appends",
+            suite,
+            "O2_messages_behind_a_position_are_counted",
+            storage(
+                storage ->
+                    new Wrapped(storage) {
+                      private @Nullable Position known;
+
+                      @Override
+                      public Outbox outbox() {
+                        return new Messages(super.outbox()) {
+                          @Override
+                          public Position head() {
+                            Position head = known == null ? super.head() : known;
+                            known = head;
+                            return head;
+                          }
+                        };
+                      }
+
+                      @Override
+                      public EventStore eventStore() {
+                        return new Events(super.eventStore()) {
+                          @Override
+                          public AppendResult append(Append append) {
+                            known = null;
+                            return super.append(append);
+                          }
+                        };
+                      }
+                    })),
         new Mutant(
             "messages are written after the commit",
             suite,

@@ -6,35 +6,47 @@ import static dev.sluice.adapter.inmemory.Faulty.events;
 import static dev.sluice.adapter.inmemory.Faulty.globalLog;
 import static dev.sluice.adapter.inmemory.Faulty.log;
 import static dev.sluice.adapter.inmemory.Faulty.mapped;
+import static dev.sluice.adapter.inmemory.Faulty.mappedEvents;
 import static dev.sluice.adapter.inmemory.Faulty.onAnotherThread;
 import static dev.sluice.adapter.inmemory.Faulty.refuseBad;
 import static dev.sluice.adapter.inmemory.Faulty.refusing;
+import static java.time.ZoneOffset.UTC;
 import static java.time.temporal.ChronoUnit.MILLIS;
 
 import dev.sluice.adapter.inmemory.Faulty.Events;
 import dev.sluice.adapter.inmemory.Faulty.Log;
+import dev.sluice.adapter.inmemory.Faulty.Wrapped;
 import dev.sluice.adapter.inmemory.Mutants.Mutant;
 import dev.sluice.core.Payload;
 import dev.sluice.core.Position;
+import dev.sluice.core.StoreUnavailableException;
 import dev.sluice.core.event.NewEvent;
 import dev.sluice.core.event.RecordedEvent;
 import dev.sluice.core.event.StreamId;
 import dev.sluice.core.outbox.IntegrationMessage;
 import dev.sluice.core.store.Append;
 import dev.sluice.core.store.AppendResult;
+import dev.sluice.core.store.DuplicateEventException;
 import dev.sluice.core.store.EventFilter;
+import dev.sluice.core.store.EventStore;
 import dev.sluice.core.store.ExpectedVersion;
 import dev.sluice.core.store.LogPage;
 import dev.sluice.core.store.StoredEvent;
 import dev.sluice.core.store.StreamRange;
 import dev.sluice.core.store.VersionConflictException;
 import dev.sluice.tck.EventStoreContract;
+import java.time.Instant;
+import java.time.LocalDateTime;
+import java.time.ZoneId;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
+import java.util.UUID;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -46,6 +58,257 @@ final class StreamMutants {
   static List<Mutant> all() {
     Class<?> suite = EventStoreContract.class;
     return List.of(
+        new Mutant(
+            "a repetition is told that it begins at version 1",
+            suite,
+            "S6_a_repeated_append_stores_nothing_twice_and_returns_what_the_first_did",
+            log(
+                clock ->
+                    new CommitLog(clock) {
+                      @Override
+                      Optional<AppendResult> repeated(Append append) {
+                        return super.repeated(append)
+                            .map(r -> new AppendResult(1, r.version(), r.position()));
+                      }
+                    })),
+        new Mutant(
+            "a repetition is recognised at the beginning of a stream only",
+            suite,
+            "S6_a_repeated_append_is_recognised_whatever_it_expects",
+            log(
+                clock ->
+                    new CommitLog(clock) {
+                      @Override
+                      Optional<AppendResult> repeated(Append append) {
+                        return super.repeated(append).filter(r -> r.firstVersion() == 1);
+                      }
+                    })),
+        new Mutant(
+            "a repetition is known by a whole commit",
+            suite,
+            "S6_events_that_stand_together_are_a_repetition_in_whichever_appends_they_came",
+            log(
+                clock ->
+                    new CommitLog(clock) {
+                      @Override
+                      Optional<AppendResult> repeated(Append append) {
+                        Optional<AppendResult> repeated = super.repeated(append);
+                        repeated
+                            .filter(r -> size(r.position()) != append.events().size())
+                            .ifPresent(
+                                r -> {
+                                  throw new DuplicateEventException(
+                                      append.stream(),
+                                      append.ids().getFirst(),
+                                      append.stream(),
+                                      r.firstVersion());
+                                });
+                        return repeated;
+                      }
+
+                      private int size(Position one) {
+                        long first = one.value() >> INDEX_BITS << INDEX_BITS;
+                        return events.subMap(first, first + (1 << INDEX_BITS)).size();
+                      }
+                    })),
+        new Mutant(
+            "an event is found where the last one of its commit is",
+            suite,
+            "S6_a_stored_event_is_found_by_its_id",
+            log(
+                clock ->
+                    new CommitLog(clock) {
+                      @Override
+                      synchronized Optional<StoredEvent> find(UUID id) {
+                        return super.find(id)
+                            .map(
+                                e -> {
+                                  long end = (e.position().value() >> INDEX_BITS) + 1;
+                                  RecordedEvent last =
+                                      events.lowerEntry(end << INDEX_BITS).getValue();
+                                  return new StoredEvent(
+                                      id, e.stream(), last.version(), last.position());
+                                });
+                      }
+                    })),
+        new Mutant(
+            "backwards, only the newest commit is read",
+            suite,
+            "S8_a_stream_is_read_backwards_from_any_version",
+            events(
+                store ->
+                    new Events(store) {
+                      @Override
+                      public List<RecordedEvent> read(StreamId stream, StreamRange range) {
+                        List<RecordedEvent> page = super.read(stream, range);
+                        return range.backwards()
+                            ? page.stream()
+                                .takeWhile(e -> number(e) == number(page.getFirst()))
+                                .toList()
+                            : page;
+                      }
+
+                      private static long number(RecordedEvent event) {
+                        return event.position().value() >> CommitLog.INDEX_BITS;
+                      }
+                    })),
+        new Mutant(
+            "a page of a stream has no more than 1,000 events",
+            suite,
+            "S8_a_long_stream_is_read_in_pages_without_a_gap",
+            events(
+                store ->
+                    new Events(store) {
+                      @Override
+                      public List<RecordedEvent> read(StreamId stream, StreamRange range) {
+                        return super.read(
+                            stream,
+                            new StreamRange(
+                                range.from(), Math.min(1_000, range.limit()), range.backwards()));
+                      }
+                    })),
+        new Mutant(
+            "an existing stream is exactly the version that was read",
+            suite,
+            "S3_stream_exists_is_met_by_a_stream_that_grows_meanwhile",
+            log(
+                clock ->
+                    new CommitLog(clock) {
+                      @Override
+                      synchronized AppendResult commit(Open begun) {
+                        long tail = streams.getOrDefault(begun.append.stream(), List.of()).size();
+                        if (tail != begun.tail
+                            && begun.append.expected() instanceof ExpectedVersion.StreamExists) {
+                          rollBack(begun);
+                          throw begun.append.conflict(tail);
+                        }
+                        return super.commit(begun);
+                      }
+                    })),
+        new Mutant(
+            "a refused append leaves a stream behind",
+            suite,
+            "S3_stream_exists_is_refused_where_none_is",
+            log(
+                clock ->
+                    new CommitLog(clock) {
+                      private final Set<StreamId> known = new HashSet<>();
+
+                      @Override
+                      long checkedTail(Append append) {
+                        if (known.contains(append.stream())
+                            && append.expected() instanceof ExpectedVersion.NoStream) {
+                          throw append.conflict(0);
+                        }
+                        try {
+                          return super.checkedTail(append);
+                        } catch (VersionConflictException e) {
+                          known.add(append.stream());
+                          throw e;
+                        }
+                      }
+                    })),
+        new Mutant(
+            "an append that was rolled back leaves a stream behind",
+            suite,
+            "S1_an_append_that_is_rolled_back_leaves_nothing",
+            log(
+                clock ->
+                    new CommitLog(clock) {
+                      private final Set<StreamId> known = new HashSet<>();
+
+                      @Override
+                      long checkedTail(Append append) {
+                        if (known.contains(append.stream())
+                            && append.expected() instanceof ExpectedVersion.NoStream) {
+                          throw append.conflict(0);
+                        }
+                        return super.checkedTail(append);
+                      }
+
+                      @Override
+                      synchronized void rollBack(Open begun) {
+                        if (!stored.containsKey(begun.append.ids().getFirst())) {
+                          known.add(begun.append.stream());
+                        }
+                        super.rollBack(begun);
+                      }
+                    })),
+        new Mutant(
+            "an append whose thread is interrupted stores a part",
+            suite,
+            "S1_an_append_whose_thread_is_interrupted_is_stored_whole_or_not_at_all",
+            events(
+                store ->
+                    new Events(store) {
+                      @Override
+                      public AppendResult append(Append append) {
+                        if (!Thread.currentThread().isInterrupted()) {
+                          return super.append(append);
+                        }
+                        super.append(
+                            new Append(
+                                append.stream(),
+                                append.expected(),
+                                List.of(append.events().getFirst())));
+                        throw new StoreUnavailableException(
+                            "interrupted", new InterruptedException());
+                      }
+                    })),
+        new Mutant(
+            "times are kept as the clock on the wall shows them",
+            suite,
+            "S9_times_keep_their_microseconds_and_their_range",
+            events(
+                store ->
+                    new Events(store) {
+                      @Override
+                      public AppendResult append(Append append) {
+                        return super.append(
+                            mappedEvents(append, e -> at(e, local(e.time()).toInstant(UTC))));
+                      }
+
+                      @Override
+                      public List<RecordedEvent> read(StreamId stream, StreamRange range) {
+                        return super.read(stream, range).stream()
+                            .map(
+                                e ->
+                                    copy(
+                                        e,
+                                        e.data(),
+                                        LocalDateTime.ofInstant(e.time(), UTC)
+                                            .atZone(ZoneId.systemDefault())
+                                            .toInstant()))
+                            .toList();
+                      }
+
+                      private static LocalDateTime local(Instant time) {
+                        return LocalDateTime.ofInstant(time, ZoneId.systemDefault());
+                      }
+
+                      private static NewEvent at(NewEvent e, Instant time) {
+                        return new NewEvent(
+                            e.id(), e.type(), time, e.data(), e.metadata(), e.messages());
+                      }
+                    })),
+        new Mutant(
+            "a closed store can be read",
+            suite,
+            "a_storage_that_was_closed_refuses_calls_and_may_be_closed_again",
+            log(
+                CommitLog::new,
+                data ->
+                    new Wrapped(new InMemoryStorage(data)) {
+                      @Override
+                      public EventStore eventStore() {
+                        return new Events(super.eventStore()) {
+                          @Override
+                          public List<RecordedEvent> read(StreamId stream, StreamRange range) {
+                            return data.log.read(stream, range);
+                          }
+                        };
+                      }
+                    })),
         new Mutant(
             "last write wins",
             suite,

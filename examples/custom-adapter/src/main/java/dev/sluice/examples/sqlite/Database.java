@@ -1,11 +1,10 @@
 package dev.sluice.examples.sqlite;
 
-import dev.sluice.core.NotStorableException;
 import dev.sluice.core.Payload;
 import dev.sluice.core.Position;
 import dev.sluice.core.StoreUnavailableException;
 import dev.sluice.core.event.StreamId;
-import java.nio.charset.StandardCharsets;
+import dev.sluice.core.store.Storage;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.DriverManager;
@@ -113,18 +112,11 @@ final class Database implements AutoCloseable {
       case StreamId stream -> stream.toString();
       case UUID id -> id.toString();
       case Instant time -> ChronoUnit.MICROS.between(Instant.EPOCH, time);
-      case String text -> checked(text);
+      // The driver hands text over as UTF-8 that ends at NUL: refuse what would not come back.
+      case String text -> Storage.checkedText(() -> "a type, key, name or other text", text);
+      case Optional<?> maybe -> column(maybe.orElse(null));
       case null, default -> value;
     };
-  }
-
-  /** The driver hands text over as UTF-8 that ends at NUL: refuse what would not come back. */
-  private static String checked(String text) {
-    if (text.indexOf(0) >= 0 || !StandardCharsets.UTF_8.newEncoder().canEncode(text)) {
-      String next = "; take it out of the event's type, or the message's key, subject or ids";
-      throw new NotStorableException("SQLite text can't hold NUL or half a surrogate pair" + next);
-    }
-    return text;
   }
 
   static Payload payload(ResultSet row, int column) throws SQLException {

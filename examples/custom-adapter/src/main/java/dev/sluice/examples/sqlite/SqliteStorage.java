@@ -29,9 +29,7 @@ import dev.sluice.core.store.SnapshotStore;
 import dev.sluice.core.store.Storage;
 import dev.sluice.core.store.StoredEvent;
 import dev.sluice.core.store.StreamRange;
-import java.io.IOException;
 import java.io.InputStream;
-import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.sql.ResultSet;
@@ -41,8 +39,10 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Scanner;
 import java.util.Set;
 import java.util.UUID;
+import java.util.function.Function;
 
 /**
  * Keeps everything in one SQLite file, for services that run on one machine. Safe for use by any
@@ -62,11 +62,9 @@ public final class SqliteStorage {
     Database reader = new Database(file);
     // Asked first, so that opening a file does not wait for whoever is writing into it.
     if (reader.number("SELECT count(*) FROM sqlite_master WHERE name = 'leases'") == 0) {
-      try (InputStream schema = SqliteStorage.class.getResourceAsStream("schema.sql")) {
-        String all = new String(schema.readAllBytes(), StandardCharsets.UTF_8);
-        List.of(all.split(";\n")).forEach(writer::update);
-      } catch (IOException e) {
-        throw new UncheckedIOException("schema.sql can't be read", e);
+      InputStream sql = SqliteStorage.class.getResourceAsStream("schema.sql");
+      try (Scanner schema = new Scanner(sql, StandardCharsets.UTF_8)) {
+        schema.useDelimiter(";\n").forEachRemaining(writer::update);
       }
     }
     AppendHints hints = new AppendHints();
@@ -142,8 +140,6 @@ public final class SqliteStorage {
     for (NewEvent e : append.events()) {
       db.update(event, e.id(), stream, ++version, ++at, e.type(), e.time(), e.data(), e.metadata());
       for (IntegrationMessage m : e.messages()) {
-        String correlation = m.correlationId().orElse(null);
-        String cause = m.causationId().orElse(null);
         db.update(
             message,
             m.id(),
@@ -152,8 +148,8 @@ public final class SqliteStorage {
             m.subject(),
             m.time(),
             m.data(),
-            correlation,
-            cause);
+            m.correlationId(),
+            m.causationId());
       }
     }
     return new AppendResult(tail + 1, version, new Position(at));
@@ -191,11 +187,8 @@ public final class SqliteStorage {
       List<Object> values = new ArrayList<>(List.of(after, head));
       String sql = "SELECT *" + matching(filter, values) + " ORDER BY position LIMIT ?";
       values.add(GlobalLog.checkedLimit(limit) + 1);
-      List<RecordedEvent> events = reader.query(SqliteStorage::event, sql, values.toArray());
-      boolean more = events.size() > limit;
-      List<RecordedEvent> page = more ? events.subList(0, limit) : events;
-      Position next = more ? page.getLast().position() : Position.max(after, head);
-      return new LogPage(page, next, more);
+      List<RecordedEvent> found = reader.query(SqliteStorage::event, sql, values.toArray());
+      return LogPage.of(after, head, found, limit);
     }
 
     @Override
@@ -352,8 +345,13 @@ public final class SqliteStorage {
       String sql =
           "INSERT INTO leases VALUES (?1, ?2, 1, ?3) ON CONFLICT (name) DO UPDATE SET owner = ?2,"
               + " token = token + 1, expires = ?3 WHERE expires <= ?4 RETURNING *";
-      Instant now = Instant.now();
-      return writer.first(Leases::lease, sql, name, owner, now.plus(duration), now);
+      return first(sql, now -> List.of(name, owner, now.plus(duration), now));
+    }
+
+    /** The clock is read when no other writer is waited for any more: that may take long. */
+    private Optional<Lease> first(String sql, Function<Instant, List<Object>> values) {
+      return writer.write(
+          () -> writer.first(Leases::lease, sql, values.apply(Instant.now()).toArray()));
     }
 
     @Override
@@ -369,8 +367,7 @@ public final class SqliteStorage {
     private Optional<Lease> extend(Lease lease, Duration duration) {
       String sql =
           "UPDATE leases SET expires = ? WHERE name = ? AND token = ? AND expires > ? RETURNING *";
-      Instant now = Instant.now();
-      return writer.first(Leases::lease, sql, now.plus(duration), lease.name(), lease.token(), now);
+      return first(sql, now -> List.of(now.plus(duration), lease.name(), lease.token(), now));
     }
 
     @Override

@@ -7,12 +7,15 @@ import dev.sluice.tck.Capability;
 import dev.sluice.tck.HeldAppend;
 import dev.sluice.tck.StorageFixture;
 import java.nio.file.Path;
+import java.util.Queue;
 import java.util.Set;
+import java.util.concurrent.ConcurrentLinkedQueue;
 
 /** One SQLite file, as the suites see it. */
 final class SqliteFixture implements StorageFixture {
 
   private final Path file;
+  private final Queue<Database> held = new ConcurrentLinkedQueue<>();
 
   SqliteFixture(Path file) {
     this.file = file;
@@ -37,6 +40,7 @@ final class SqliteFixture implements StorageFixture {
   @Override
   public HeldAppend hold(Append append) {
     Database connection = new Database(file);
+    held.add(connection);
     connection.update("BEGIN IMMEDIATE");
     AppendResult result = SqliteStorage.append(connection, append);
     return new HeldAppend() {
@@ -53,6 +57,7 @@ final class SqliteFixture implements StorageFixture {
         connection.close();
       }
 
+      /** Ends no transaction, as a process does not that is killed; see SqliteCrashTest. */
       @Override
       public void kill() {
         connection.close();
@@ -61,5 +66,7 @@ final class SqliteFixture implements StorageFixture {
   }
 
   @Override
-  public void close() {}
+  public void close() {
+    held.forEach(Database::close);
+  }
 }

@@ -24,21 +24,28 @@ import org.junit.platform.launcher.listeners.SummaryGeneratingListener;
 import org.junit.platform.launcher.listeners.TestExecutionSummary;
 
 /**
- * The suite for subscriptions notices a broken runner: the core's own code with one line changed,
- * compiled anew, and loaded beside the right one.
+ * The suites notice faults of the core, too, where a store's promise is kept there: its own code
+ * with one line changed, compiled anew, and loaded beside the right one.
  */
-class SubscriptionMutantsTest {
+class CoreMutantsTest {
 
-  private static final String WORKER =
-      "core/src/main/java/dev/sluice/core/subscription/Worker.java";
-  private static final String[] SUITE = {
+  private static final String CORE = "core/src/main/java/dev/sluice/core/";
+  private static final String WORKER = CORE + "subscription/Worker.java";
+  private static final String TRANSLATION = CORE + "translation/Translation.java";
+  private static final String[] SUITES = {
     "tck/src/main/java/dev/sluice/tck/SubscriptionContract.java",
     "tck/src/main/java/dev/sluice/tck/Await.java"
   };
   private static final Pattern PATIENCE = Pattern.compile("(BOUND = Duration.ofSeconds\\()\\d+");
 
-  /** Some lines of the worker, what they are replaced with, and the test that must notice. */
-  record Mutant(String fault, String right, String wrong, String killedBy) {
+  /** Some lines of a file, what they are replaced with, and the test that must notice. */
+  record Mutant(
+      String fault, String file, String right, String wrong, Class<?> suite, String killedBy) {
+
+    Mutant(String fault, String right, String wrong, String killedBy) {
+      this(fault, WORKER, right, wrong, Subscriptions.class, killedBy);
+    }
+
     @Override
     public String toString() {
       return fault;
@@ -49,6 +56,15 @@ class SubscriptionMutantsTest {
 
   static Stream<Mutant> mutants() {
     return Stream.of(
+        new Mutant(
+            "a translator's failure is swallowed",
+            TRANSLATION,
+            "    List<Outgoing> all = translator.translate(event, source);",
+            "    List<Outgoing> all;"
+                + " try { all = translator.translate(event, source); }"
+                + " catch (RuntimeException e) { all = List.of(); }",
+            Outboxes.class,
+            "O3_a_translator_that_throws_fails_the_append_and_nothing_is_stored"),
         new Mutant(
             "the checkpoint is saved before the handler is called",
             "      case Consumer.One one -> {\n        int done = 0;",
@@ -99,11 +115,14 @@ class SubscriptionMutantsTest {
 
   private TestExecutionSummary run(Mutant mutant, String replaced) throws Exception {
     List<Path> changed = new ArrayList<>();
-    String code = Files.readString(source(WORKER));
+    Path file = source(mutant.file);
+    String code = Files.readString(file);
     assertThat(code).containsOnlyOnce(mutant.right);
     changed.add(
-        write("Worker.java", replaced.isEmpty() ? code : code.replace(replaced, mutant.wrong)));
-    for (String suite : SUITE) {
+        write(
+            file.getFileName().toString(),
+            replaced.isEmpty() ? code : code.replace(replaced, mutant.wrong)));
+    for (String suite : SUITES) {
       // What will not come needs no patience.
       Matcher patience = PATIENCE.matcher(Files.readString(source(suite)));
       String impatient = patience.replaceAll("$15");
@@ -116,7 +135,7 @@ class SubscriptionMutantsTest {
             LauncherDiscoveryRequestBuilder.request()
                 .selectors(
                     selectMethod(
-                        new Beside(classes).loadClass(Host.class.getName()), mutant.killedBy))
+                        new Beside(classes).loadClass(mutant.suite.getName()), mutant.killedBy))
                 .configurationParameter("sluice.tck.report", "off")
                 .build(),
             listener);
@@ -160,7 +179,14 @@ class SubscriptionMutantsTest {
     assertThat(done).as("the mutant compiles: %s", messages).isTrue();
   }
 
-  static class Host extends SubscriptionContract {
+  static class Subscriptions extends SubscriptionContract {
+    @Override
+    protected StorageFixture createFixture() {
+      return new InMemoryFixture();
+    }
+  }
+
+  static class Outboxes extends OutboxContract {
     @Override
     protected StorageFixture createFixture() {
       return new InMemoryFixture();
@@ -173,7 +199,7 @@ class SubscriptionMutantsTest {
     private final Path changed;
 
     Beside(Path changed) {
-      super(SubscriptionMutantsTest.class.getClassLoader());
+      super(CoreMutantsTest.class.getClassLoader());
       this.changed = changed;
     }
 
