@@ -38,7 +38,7 @@ final class Appender {
     try {
       return statements.run(connection, append);
     } catch (SQLException e) {
-      if (Failures.isUniqueViolation(e) || Failures.isTransient(e)) {
+      if (Failures.isOvertaken(e) || Failures.isTransient(e)) {
         return null;
       }
       throw e;

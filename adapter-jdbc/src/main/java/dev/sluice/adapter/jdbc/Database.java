@@ -1,6 +1,5 @@
 package dev.sluice.adapter.jdbc;
 
-import dev.sluice.core.SluiceException;
 import java.sql.Connection;
 import java.sql.SQLException;
 import javax.sql.DataSource;
@@ -93,17 +92,9 @@ final class Database {
     } catch (SQLException e) {
       throw Failures.translate(doing, e, e);
     } catch (JdbiException e) {
-      throw translated(doing, e);
+      SQLException cause = Failures.sqlCause(e);
+      throw cause == null ? e : Failures.translate(doing, cause, cause);
     }
-  }
-
-  private static SluiceException translated(String doing, JdbiException e) {
-    for (Throwable cause = e; cause != null; cause = cause.getCause()) {
-      if (cause instanceof SQLException sql) {
-        return Failures.translate(doing, sql, e);
-      }
-    }
-    return Failures.translate(doing, null, e);
   }
 
   interface Work<T extends @Nullable Object> {

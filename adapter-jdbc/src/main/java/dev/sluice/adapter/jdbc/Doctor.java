@@ -1,11 +1,12 @@
 package dev.sluice.adapter.jdbc;
 
 import dev.sluice.core.SluiceException;
-import dev.sluice.core.StoreRefusedException;
+import java.io.PrintStream;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import javax.sql.DataSource;
@@ -19,6 +20,9 @@ import org.postgresql.ds.PGSimpleDataSource;
  * safe to run at any time, also where a storage refuses to start.
  */
 public final class Doctor {
+
+  /** Counting more rows behind a reader would take long, and say no more. */
+  private static final int MOST_BEHIND = 100_000;
 
   private final Database database;
   private final StringBuilder text = new StringBuilder();
@@ -50,26 +54,30 @@ public final class Doctor {
    */
   public static Finding examine(DataSource dataSource, String schema) {
     Doctor doctor = new Doctor(dataSource, schema);
-    doctor.database.call("examining the store", doctor::examine);
+    String doing = "examining the store";
+    Database.translating(doing, () -> doctor.database.call(doing, doctor::examine));
     return new Finding(doctor.problems, doctor.text.toString());
   }
 
   /** Prints a finding: {@code Doctor <jdbc url> [schema]}; exits with 1 if there are problems. */
   public static void main(String[] args) {
+    System.exit(run(args, System.out, System.err));
+  }
+
+  static int run(String[] args, PrintStream out, PrintStream err) {
     if (args.length < 1 || args.length > 2) {
-      System.err.println(
-          "Usage: Doctor <jdbc:postgresql://host/database?user=…&password=…> [schema]");
-      System.exit(2);
+      err.println("Usage: Doctor <jdbc:postgresql://host/database?user=…&password=…> [schema]");
+      return 2;
     }
     PGSimpleDataSource source = new PGSimpleDataSource();
     try {
       source.setUrl(args[0]);
       Finding finding = examine(source, args.length == 2 ? args[1] : "sluice");
-      System.out.print(finding.text());
-      System.exit(finding.problems().isEmpty() ? 0 : 1);
+      out.print(finding.text());
+      return finding.problems().isEmpty() ? 0 : 1;
     } catch (SluiceException | IllegalArgumentException e) {
-      System.err.println(e.getMessage());
-      System.exit(2);
+      err.println(e.getMessage());
+      return 2;
     }
   }
 
@@ -109,25 +117,36 @@ public final class Doctor {
           "last event stored",
           "position %d (commit %d)".formatted(row.getLong(2), row.getLong(2) >> 16));
     }
+    check(
+        () -> {
+          long safe = new Horizon(database, new EventKinds(database)).head(connection);
+          line("last event readable", "position %d (commit %d)".formatted(safe, safe >> 16));
+        });
     List<OpenAppends.OpenAppend> open = OpenAppends.list(connection, database.sql());
     if (open.isEmpty()) {
       line("held back by", "nobody: all that is stored can be read");
     }
     for (OpenAppends.OpenAppend append : open) {
+      Duration age = append.age();
       line(
           "held back by",
-          "%s, open for %d ms, %s; readers stop at commit %d; last statement: %s"
+          "%s, open for %s, %s; readers stop at commit %d; last statement: %s"
               .formatted(
                   append.who(),
-                  append.age().toMillis(),
+                  age == null ? "an unknown time" : age.toMillis() + " ms",
                   append.state(),
                   append.above(),
                   append.query()));
-      if (append.age().toSeconds() >= 10) {
+      if (age == null) {
+        problem(
+            append.who()
+                + " holds an append open, and this user may not see for how long; grant"
+                + " pg_read_all_stats to it");
+      } else if (age.toSeconds() >= 10) {
         problem(
             append.who()
                 + " holds an append open for "
-                + append.age().toSeconds()
+                + age.toSeconds()
                 + " s, and readers see nothing that was appended since; commit or end it"
                 + " (pg_terminate_backend, or rollback prepared)");
       }
@@ -138,12 +157,14 @@ public final class Doctor {
     List<String> found =
         handle
             .createQuery(database.sql().get("readers"))
+            .bind("most", MOST_BEHIND)
             .map(
                 (row, context) ->
-                    "%s: %d behind, at position %d, saved %d s ago, token %d"
+                    "%s: %d%s behind, at position %d, saved %d s ago, token %d"
                         .formatted(
                             row.getString("name"),
                             row.getLong("behind"),
+                            row.getLong("behind") == MOST_BEHIND ? " or more" : "",
                             row.getLong("position"),
                             row.getLong("seconds"),
                             row.getLong("token")))
@@ -198,7 +219,7 @@ public final class Doctor {
   private void check(Check check) throws SQLException {
     try {
       check.run();
-    } catch (StoreRefusedException e) {
+    } catch (SluiceException e) {
       problem(String.valueOf(e.getMessage()));
     }
   }

@@ -1,10 +1,15 @@
 package dev.sluice.adapter.jdbc;
 
+import dev.sluice.core.NotStorableException;
 import dev.sluice.core.SluiceException;
 import dev.sluice.core.StoreRefusedException;
 import dev.sluice.core.StoreUnavailableException;
 import java.sql.SQLException;
+import java.sql.SQLTransientException;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
+import org.postgresql.util.PSQLException;
+import org.postgresql.util.ServerErrorMessage;
 
 /** Reads SQL states, and turns what JDBC throws into what the ports promise. */
 final class Failures {
@@ -14,6 +19,9 @@ final class Failures {
   private static final String LOCK_NOT_AVAILABLE = "55P03";
   private static final String MISSING_PRIVILEGE = "42501";
   private static final String READ_ONLY_TRANSACTION = "25006";
+
+  /** What two appends can meet at. Any other constraint refuses each further try as well. */
+  private static final Set<String> SHARED_CONSTRAINTS = Set.of("event_by_stream", "event_by_id");
 
   private Failures() {}
 
@@ -30,8 +38,39 @@ final class Failures {
         || state.startsWith("54");
   }
 
-  static boolean isUniqueViolation(SQLException e) {
-    return state(e).equals(UNIQUE_VIOLATION);
+  /**
+   * Whether somebody else has stored the version or an event id meanwhile. A position that is taken
+   * is something else: the sequence is behind, and another try would fail, or find a place that
+   * readers have passed.
+   */
+  static boolean isOvertaken(SQLException e) {
+    return state(e).equals(UNIQUE_VIOLATION) && SHARED_CONSTRAINTS.contains(constraint(e));
+  }
+
+  /**
+   * No connection, no resources, a server that goes down or only reads, a deadlock: nothing of it
+   * is the fault of what was asked for, and it passes. A time limit that a statement ran into is
+   * none.
+   */
+  static boolean isOutage(SQLException e) {
+    String state = state(e);
+    return state.startsWith("08")
+        || state.startsWith("40")
+        || state.startsWith("53")
+        || state.startsWith("57P0")
+        || state.startsWith("58")
+        || state.equals(READ_ONLY_TRANSACTION)
+        // Pools have no state for theirs.
+        || e instanceof SQLTransientException;
+  }
+
+  static @Nullable SQLException sqlCause(Throwable thrown) {
+    for (Throwable cause = thrown; cause != null; cause = cause.getCause()) {
+      if (cause instanceof SQLException sql) {
+        return sql;
+      }
+    }
+    return null;
   }
 
   static boolean isNotNullViolation(SQLException e) {
@@ -43,11 +82,10 @@ final class Failures {
     return state(e).startsWith("40");
   }
 
-  static SluiceException translate(String doing, @Nullable SQLException e, Throwable thrown) {
-    if (e == null) {
-      return new StoreUnavailableException(
-          "PostgreSQL: " + doing + " failed: " + thrown.getMessage(), thrown);
-    }
+  /**
+   * @param thrown what wraps the exception, or the exception itself
+   */
+  static SluiceException translate(String doing, SQLException e, Throwable thrown) {
     String state = state(e);
     if (state.equals(MISSING_PRIVILEGE)) {
       return new StoreRefusedException(
@@ -56,7 +94,7 @@ final class Failures {
               + " needs ("
               + oneLine(e)
               + "); grant it, or take the user who owns the schema",
-          e);
+          thrown);
     }
     if (state.equals("42P01") || state.equals("3F000") || state.equals("42703")) {
       return new StoreRefusedException(
@@ -65,7 +103,37 @@ final class Failures {
               + " misses a part of the schema ("
               + oneLine(e)
               + "); was it dropped, or changed by hand? JdbcStorage.create(dataSource) creates it",
-          e);
+          thrown);
+    }
+    if (state.equals(UNIQUE_VIOLATION) && constraint(e).endsWith("_by_position")) {
+      return new StoreRefusedException(
+          "PostgreSQL: "
+              + doing
+              + " drew a position that is taken ("
+              + oneLine(e)
+              + "): the sequence commit_number is behind what is stored, perhaps after a partial"
+              + " restore; stop all services, and start one: it says which setval to run",
+          thrown);
+    }
+    if (state.startsWith("23")) {
+      return new StoreRefusedException(
+          "PostgreSQL: "
+              + doing
+              + " was refused by a constraint ("
+              + oneLine(e)
+              + "), and nothing of it was stored; correct what it writes, or the constraint",
+          thrown);
+    }
+    if (state.startsWith("22") || state.startsWith("54")) {
+      SluiceException refused =
+          new NotStorableException(
+              "PostgreSQL: "
+                  + doing
+                  + " has a value that can't be stored ("
+                  + oneLine(e)
+                  + "); nothing of it was stored");
+      refused.initCause(thrown);
+      return refused;
     }
     if (state.equals(READ_ONLY_TRANSACTION)) {
       return new StoreUnavailableException(
@@ -73,7 +141,7 @@ final class Failures {
               + doing
               + " met a server that only reads, a standby perhaps; point the data source at the"
               + " primary (targetServerType=primary)",
-          e);
+          thrown);
     }
     return new StoreUnavailableException(
         "PostgreSQL: "
@@ -81,13 +149,19 @@ final class Failures {
             + " failed: "
             + oneLine(e)
             + "; check that the server runs and that the pool has free connections",
-        e);
+        thrown);
   }
 
   static String oneLine(SQLException e) {
     String message = e.getMessage() == null ? e.toString() : e.getMessage();
     return message.replaceAll("\\s*\\n\\s*", "; ")
         + (e.getSQLState() == null ? "" : " [" + state(e) + "]");
+  }
+
+  private static String constraint(SQLException e) {
+    ServerErrorMessage message = e instanceof PSQLException p ? p.getServerErrorMessage() : null;
+    String constraint = message == null ? null : message.getConstraint();
+    return constraint == null ? "" : constraint;
   }
 
   private static String state(SQLException e) {

@@ -1,5 +1,6 @@
 package dev.sluice.adapter.jdbc;
 
+import dev.sluice.core.SluiceException;
 import dev.sluice.core.StoreRefusedException;
 import dev.sluice.core.coordination.CheckpointStore;
 import dev.sluice.core.coordination.LeaseStore;
@@ -145,25 +146,62 @@ public final class JdbcStorage implements Storage {
    * Runs something in one transaction on a connection from the data source, at READ COMMITTED. It
    * is committed when the work returns, and rolled back when it throws.
    *
-   * @throws StoreRefusedException if a statement failed and the work returned all the same
+   * <p>What the work throws comes out as it is, also if it was PostgreSQL that refused one of the
+   * work's own statements; only if the cause is an outage, as a {@link
+   * dev.sluice.core.StoreUnavailableException}.
+   *
+   * @throws StoreRefusedException if a statement failed and the work returned all the same, or if a
+   *     deferred constraint refuses the commit; nothing has been written
    * @throws dev.sluice.core.StoreUnavailableException if the commit's outcome is unknown, among
    *     other causes
    */
   public <T extends @Nullable Object> T inTransaction(Function<JdbcTransaction, T> work) {
-    T result =
-        Database.translating(
-            "a transaction",
-            () ->
-                database
-                    .jdbi()
-                    .inTransaction(
-                        handle -> {
-                          T done = work.apply(join(handle));
-                          refuseIfAborted(handle.getConnection());
-                          return done;
-                        }));
-    wakeUps.appended();
-    return result;
+    Committed<T> committed;
+    try {
+      committed =
+          Database.translating(
+              "a transaction", () -> database.jdbi().inTransaction(handle -> run(work, handle)));
+    } catch (WorkFailedException e) {
+      throw e.thrown;
+    }
+    if (committed.appended) {
+      wakeUps.appended();
+    }
+    return committed.result;
+  }
+
+  private <T extends @Nullable Object> Committed<T> run(
+      Function<JdbcTransaction, T> work, Handle handle) throws SQLException {
+    JoinedTransaction transaction = new JoinedTransaction(database, kinds, joined, handle);
+    T result;
+    try {
+      result = work.apply(transaction);
+    } catch (SluiceException e) {
+      throw e;
+    } catch (RuntimeException e) {
+      SQLException cause = Failures.sqlCause(e);
+      if (cause != null && Failures.isOutage(cause)) {
+        throw Failures.translate("a transaction", cause, e);
+      }
+      throw new WorkFailedException(e);
+    }
+    refuseIfAborted(handle.getConnection());
+    return new Committed<>(result, transaction.hasAppended());
+  }
+
+  private record Committed<T extends @Nullable Object>(T result, boolean appended) {}
+
+  /** Carries what the caller's work has thrown past the translation of what JDBI throws. */
+  private static final class WorkFailedException extends RuntimeException {
+
+    private static final long serialVersionUID = 1L;
+
+    private final RuntimeException thrown;
+
+    WorkFailedException(RuntimeException thrown) {
+      super(thrown);
+      this.thrown = thrown;
+    }
   }
 
   /**

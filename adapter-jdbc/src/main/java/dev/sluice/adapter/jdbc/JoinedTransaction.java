@@ -20,6 +20,7 @@ final class JoinedTransaction implements JdbcTransaction {
   private final EventStore eventStore;
   private final CheckpointStore checkpoints;
   private final SnapshotStore snapshots;
+  private boolean appended;
   private boolean repeated;
 
   JoinedTransaction(
@@ -75,6 +76,11 @@ final class JoinedTransaction implements JdbcTransaction {
     return repeated;
   }
 
+  /** Whether there is anything to tell readers of, once it is committed. */
+  boolean hasAppended() {
+    return appended;
+  }
+
   private AppendResult appendJoined(Connection connection, ReadyAppend append) throws SQLException {
     if (connection.getAutoCommit()) {
       throw new IllegalStateException(
@@ -84,6 +90,7 @@ final class JoinedTransaction implements JdbcTransaction {
     while (true) {
       @Nullable AppendResult result = tryOnce(connection, append);
       repeated = result == null;
+      appended |= result != null;
       if (result == null) {
         refuseOtherIsolation(connection);
         result = explainer.explain(connection, append);
@@ -104,10 +111,12 @@ final class JoinedTransaction implements JdbcTransaction {
       return result;
     } catch (SQLException e) {
       connection.rollback(savepoint);
+      // It is still there, and the next one would be inside of it.
+      connection.releaseSavepoint(savepoint);
       if (Failures.isNotNullViolation(e)) {
         refuseOtherIsolation(connection);
       }
-      if (Failures.isUniqueViolation(e)) {
+      if (Failures.isOvertaken(e)) {
         return null;
       }
       throw e;

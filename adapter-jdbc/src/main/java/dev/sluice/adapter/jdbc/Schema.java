@@ -43,7 +43,11 @@ final class Schema {
   /** What there is to be done, as one script that a person can run; empty if nothing is. */
   String pending() {
     return database.call(
-        "reading the schema version", connection -> scriptFrom(version(connection)));
+        "reading the schema version",
+        connection -> {
+          String script = script(connection);
+          return script.isEmpty() ? "" : "begin;\n\n" + lock() + ";\n\n" + script + "commit;\n";
+        });
   }
 
   /** Does it, in one transaction, while no other instance does. */
@@ -91,42 +95,46 @@ final class Schema {
   private void migrate(Connection connection) throws SQLException {
     connection.setAutoCommit(false);
     try {
-      try (PreparedStatement lock =
-          connection.prepareStatement(
-              "select pg_advisory_xact_lock(hashtextextended('sluice schema ' || ?, 0))")) {
-        lock.setString(1, database.schema());
-        lock.execute();
-      }
-      int version = version(connection);
-      if (version < latest()) {
-        try (Statement statement = connection.createStatement()) {
-          statement.execute(scriptFrom(version));
+      try (Statement statement = connection.createStatement()) {
+        statement.execute(lock());
+        int version = version(connection);
+        if (version < latest()) {
+          statement.execute(script(connection));
+          LOG.info("Schema {}: version {} is now {}", database.schema(), version, latest());
         }
-        LOG.info("Schema {}: version {} is now {}", database.schema(), version, latest());
       }
       connection.commit();
+      connection.setAutoCommit(true);
     } catch (SQLException | RuntimeException e) {
       try {
         connection.rollback();
+        connection.setAutoCommit(true);
       } catch (SQLException suppressed) {
         e.addSuppressed(suppressed);
       }
       throw e;
-    } finally {
-      connection.setAutoCommit(true);
     }
   }
 
-  private String scriptFrom(int version) {
+  private String lock() {
+    return "select pg_advisory_xact_lock(hashtextextended('sluice schema "
+        + database.schema()
+        + "', 0))";
+  }
+
+  private String script(Connection connection) throws SQLException {
+    int version = version(connection);
     if (version >= latest()) {
       return "";
     }
     StringBuilder script = new StringBuilder();
+    if (!exists(connection)) {
+      // Not "if not exists": that asks for the right to create one even if it is there.
+      script.append("create schema {schema};\n\n");
+    }
     if (version == 0) {
       script.append(
           """
-          create schema if not exists {schema};
-
           create table {schema}.schema_version (
             version    integer not null primary key,
             name       text not null,
@@ -145,6 +153,17 @@ final class Schema {
                   .formatted(next, name));
     }
     return database.sql().fill(script.toString());
+  }
+
+  private boolean exists(Connection connection) throws SQLException {
+    try (PreparedStatement select =
+        connection.prepareStatement("select exists (select from pg_namespace where nspname = ?)")) {
+      select.setString(1, database.schema());
+      try (ResultSet row = select.executeQuery()) {
+        row.next();
+        return row.getBoolean(1);
+      }
+    }
   }
 
   int version(Connection connection) throws SQLException {

@@ -103,6 +103,14 @@ final class StartUpChecks {
                 + sql.get("schema")
                 + ".commit_number cache 1 increment 1 no cycle; readers would miss events");
       }
+      if (row.getBoolean(6)) {
+        refuse(
+            "the sequence commit_number belongs to a column, or gives a column its default",
+            "run: alter sequence "
+                + sql.get("schema")
+                + ".commit_number owned by none, and take it out of the default; what draws from"
+                + " it makes holes, and what owns it takes it along when it is dropped");
+      }
       long drawn = row.getLong(4);
       if (row.wasNull()) {
         refuse(

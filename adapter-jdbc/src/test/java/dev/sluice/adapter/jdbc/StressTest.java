@@ -4,9 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.zaxxer.hikari.HikariDataSource;
 import dev.sluice.core.Position;
+import dev.sluice.core.StoreUnavailableException;
 import dev.sluice.core.event.NewEvent;
 import dev.sluice.core.event.RecordedEvent;
 import dev.sluice.core.event.StreamId;
+import dev.sluice.core.outbox.OutboxMessage;
 import dev.sluice.core.store.AppendResult;
 import dev.sluice.core.store.EventFilter;
 import dev.sluice.core.store.EventStore;
@@ -39,42 +41,51 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
 /**
- * Many writers in two storages, whose transactions are held open, rolled back and killed, and a
- * reader that follows. {@code -Dsluice.test.stress.appends=20000} makes it long.
+ * Many writers in two storages, whose transactions are held open, rolled back and killed, whose
+ * connections are killed under the append queue as well, and readers of the log and of the outbox
+ * that follow. {@code -Dsluice.test.stress.appends=20000} makes it long.
  */
 class StressTest {
 
   private static final int WRITERS = 16;
   private static final int APPENDS = Integer.getInteger("sluice.test.stress.appends", 300);
   private static final int STREAMS = 40;
+  private static final int KILL_EACH = 200;
   private static final long HOLD_AT_MOST = TimeUnit.MILLISECONDS.toNanos(50);
 
   private final PostgresDatabase database = PostgresServer.shared().newDatabase();
   private final Map<UUID, Position> acknowledged = new ConcurrentHashMap<>();
+  private final Set<UUID> messages = ConcurrentHashMap.newKeySet();
   private final Set<UUID> refused = ConcurrentHashMap.newKeySet();
   private final AtomicInteger done = new AtomicInteger();
+  private final AtomicInteger unknown = new AtomicInteger();
 
   @Test
   void G2_S1_whatAFollowerReadsLiveIsTheLogThatIsReadAfterwards() throws Exception {
-    try (HikariDataSource pool = PostgresFixture.pool(database, 2 * WRITERS);
-        JdbcStorage one = JdbcStorage.create(pool);
-        JdbcStorage two = JdbcStorage.create(pool);
-        ExecutorService executor = Executors.newFixedThreadPool(WRITERS + 1)) {
+    try (HikariDataSource writing = PostgresFixture.pool(named("writers"), WRITERS);
+        HikariDataSource reading = PostgresFixture.pool(database, WRITERS);
+        JdbcStorage one = JdbcStorage.create(writing);
+        JdbcStorage two = JdbcStorage.create(writing);
+        JdbcStorage readers = JdbcStorage.create(reading);
+        ExecutorService executor = Executors.newFixedThreadPool(WRITERS + 3)) {
       AtomicBoolean stop = new AtomicBoolean();
-      Future<List<RecordedEvent>> reader = executor.submit(() -> follow(two, stop));
+      Future<List<RecordedEvent>> reader = executor.submit(() -> follow(readers, stop));
+      Future<List<OutboxMessage>> relay = executor.submit(() -> followOutbox(readers, stop));
+      Future<?> killer = executor.submit(() -> killAppends(stop));
       List<Future<?>> writers = new ArrayList<>();
-      writers.add(executor.submit(() -> stall(one)));
+      writers.add(executor.submit(() -> stall(readers)));
       for (int writer = 1; writer < WRITERS; writer++) {
         JdbcStorage storage = writer % 2 == 0 ? one : two;
         Random random = new Random(writer);
-        writers.add(executor.submit(() -> write(storage, pool, random)));
+        writers.add(executor.submit(() -> write(storage, random)));
       }
       for (Future<?> writer : writers) {
         writer.get(30, TimeUnit.MINUTES);
       }
       stop.set(true);
+      killer.get(5, TimeUnit.MINUTES);
       List<RecordedEvent> live = reader.get(5, TimeUnit.MINUTES);
-      List<RecordedEvent> log = Events.readAll(one.globalLog());
+      List<RecordedEvent> log = Events.readAll(readers.globalLog());
 
       assertThat(live).hasSameSizeAs(log);
       Map<UUID, Position> stored = new HashMap<>();
@@ -94,7 +105,28 @@ class StressTest {
       assertThat(both).isEmpty();
       assertThat(acknowledged.size()).isGreaterThan(APPENDS * WRITERS / 2);
       assertThat(refused).isNotEmpty();
+      assertThat(unknown).as("appends whose connection was killed").hasPositiveValue();
+
+      List<OutboxMessage> sent = new ArrayList<>();
+      readOutbox(readers, sent);
+      assertThat(relay.get(5, TimeUnit.MINUTES)).isEqualTo(sent);
+      last = Position.START;
+      Set<UUID> sentIds = new HashSet<>();
+      for (OutboxMessage message : sent) {
+        assertThat(message.position()).isGreaterThan(last);
+        last = message.position();
+        assertThat(sentIds.add(message.message().id())).isTrue();
+      }
+      assertThat(sentIds).isEqualTo(messages);
     }
+  }
+
+  private PostgresDatabase named(String application) {
+    String separator = database.url().contains("?") ? "&" : "?";
+    return new PostgresDatabase(
+        database.url() + separator + "ApplicationName=" + application,
+        database.user(),
+        database.password());
   }
 
   /** One append that stays open until a tenth of all others have ended. */
@@ -116,13 +148,13 @@ class StressTest {
       }
       connection.commit();
       acknowledged.put(event.id(), at);
+      event.messages().forEach(message -> messages.add(message.id()));
     }
     storage.appended();
     return null;
   }
 
-  private @Nullable Void write(JdbcStorage storage, HikariDataSource pool, Random random)
-      throws SQLException {
+  private @Nullable Void write(JdbcStorage storage, Random random) throws SQLException {
     for (int i = 0; i < APPENDS; i++) {
       List<NewEvent> events = new ArrayList<>();
       for (int n = 0; n <= random.nextInt(3); n++) {
@@ -133,7 +165,7 @@ class StressTest {
       if (kind < 70) {
         append(storage.eventStore(), stream, expected(random), events);
       } else {
-        inTransaction(storage, pool, stream, events, kind);
+        inTransaction(storage, stream, events, kind);
       }
       done.incrementAndGet();
     }
@@ -148,15 +180,21 @@ class StressTest {
 
   private void append(
       EventStore store, StreamId stream, ExpectedVersion expected, List<NewEvent> events) {
-    try {
-      acknowledge(store.append(stream, expected, events), events);
-    } catch (VersionConflictException e) {
-      refuse(events);
+    while (true) {
+      try {
+        acknowledge(store.append(stream, expected, events), events);
+        return;
+      } catch (VersionConflictException e) {
+        refuse(events);
+        return;
+      } catch (StoreUnavailableException e) {
+        // Its connection was killed, perhaps after the commit: repeated until it is known.
+        unknown.incrementAndGet();
+      }
     }
   }
 
-  private void inTransaction(
-      JdbcStorage storage, HikariDataSource pool, StreamId stream, List<NewEvent> events, int kind)
+  private void inTransaction(JdbcStorage storage, StreamId stream, List<NewEvent> events, int kind)
       throws SQLException {
     try (Connection connection = database.dataSource().getConnection()) {
       connection.setAutoCommit(false);
@@ -171,7 +209,7 @@ class StressTest {
         connection.rollback();
         refuse(events);
       } else {
-        kill(pool, connection);
+        kill(connection);
         refuse(events);
       }
     }
@@ -186,21 +224,44 @@ class StressTest {
     }
   }
 
-  private static void kill(HikariDataSource pool, Connection victim) throws SQLException {
+  private void kill(Connection victim) throws SQLException {
     try (Statement ask = victim.createStatement();
         ResultSet row = ask.executeQuery("select pg_backend_pid()")) {
       row.next();
-      try (Connection connection = pool.getConnection();
+      try (Connection connection = database.dataSource().getConnection();
           Statement kill = connection.createStatement()) {
         kill.execute("select pg_terminate_backend(" + row.getInt(1) + ", 10000)");
       }
     }
   }
 
+  /** Kills a connection of the writers' pool in the middle of something, from time to time. */
+  private @Nullable Void killAppends(AtomicBoolean stop) throws SQLException {
+    int next = 0;
+    try (Connection connection = database.dataSource().getConnection();
+        Statement kill = connection.createStatement()) {
+      while (!stop.get()) {
+        if (done.get() >= next) {
+          try (ResultSet killed =
+              kill.executeQuery(
+                  "select pg_terminate_backend(pid) from pg_stat_activity"
+                      + " where datname = current_database() and state = 'active'"
+                      + " and application_name = 'writers' limit 1")) {
+            next = killed.next() ? done.get() + KILL_EACH : next;
+          }
+        }
+        LockSupport.parkNanos(1_000_000);
+      }
+    }
+    return null;
+  }
+
   private void acknowledge(AppendResult result, List<NewEvent> events) {
     for (int i = 0; i < events.size(); i++) {
       int before = events.size() - 1 - i;
-      acknowledged.put(events.get(i).id(), new Position(result.position().value() - before));
+      Position position = new Position(result.position().value() - before);
+      acknowledged.put(events.get(i).id(), position);
+      events.get(i).messages().forEach(message -> messages.add(message.id()));
     }
   }
 
@@ -220,5 +281,24 @@ class StressTest {
         return live;
       }
     }
+  }
+
+  private static List<OutboxMessage> followOutbox(JdbcStorage storage, AtomicBoolean stop) {
+    List<OutboxMessage> live = new ArrayList<>();
+    while (!stop.get()) {
+      readOutbox(storage, live);
+    }
+    readOutbox(storage, live);
+    return live;
+  }
+
+  /** Reads on behind what was read. */
+  private static void readOutbox(JdbcStorage storage, List<OutboxMessage> read) {
+    List<OutboxMessage> page;
+    do {
+      Position after = read.isEmpty() ? Position.START : read.getLast().position();
+      page = storage.outbox().read(after, 100);
+      read.addAll(page);
+    } while (!page.isEmpty());
   }
 }

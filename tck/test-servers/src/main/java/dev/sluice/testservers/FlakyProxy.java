@@ -10,6 +10,8 @@ import java.net.ServerSocket;
 import java.net.Socket;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -27,6 +29,7 @@ public final class FlakyProxy implements AutoCloseable {
   private Thread acceptor;
   private boolean stalled;
   private volatile boolean losesReplies;
+  private final AtomicLong roundTrips = new AtomicLong();
 
   private FlakyProxy(String targetHost, int targetPort, int port) {
     this.targetHost = targetHost;
@@ -44,6 +47,11 @@ public final class FlakyProxy implements AutoCloseable {
 
   public int port() {
     return port;
+  }
+
+  /** How often clients have asked; what one sends with no answer between is asked at once. */
+  public long roundTrips() {
+    return roundTrips.get();
   }
 
   /** Closes the connections that are open now, in both directions. New ones are served. */
@@ -145,8 +153,9 @@ public final class FlakyProxy implements AutoCloseable {
       open.add(target);
       client.setTcpNoDelay(true);
       target.setTcpNoDelay(true);
-      Thread.ofVirtual().start(() -> pump(client, target, false));
-      Thread.ofVirtual().start(() -> pump(target, client, true));
+      AtomicBoolean asking = new AtomicBoolean();
+      Thread.ofVirtual().start(() -> pump(client, target, false, asking));
+      Thread.ofVirtual().start(() -> pump(target, client, true, asking));
     } catch (IOException e) {
       closeQuietly(client);
       open.remove(client);
@@ -155,7 +164,7 @@ public final class FlakyProxy implements AutoCloseable {
     }
   }
 
-  private void pump(Socket from, Socket to, boolean replies) {
+  private void pump(Socket from, Socket to, boolean replies, AtomicBoolean asking) {
     byte[] buffer = new byte[16 * 1024];
     try (from;
         to) {
@@ -165,6 +174,11 @@ public final class FlakyProxy implements AutoCloseable {
         awaitFlow();
         if (replies && losesReplies) {
           return;
+        }
+        if (replies) {
+          asking.set(false);
+        } else if (!asking.getAndSet(true)) {
+          roundTrips.incrementAndGet();
         }
         out.write(buffer, 0, n);
       }

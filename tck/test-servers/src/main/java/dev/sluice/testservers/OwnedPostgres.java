@@ -100,6 +100,16 @@ public final class OwnedPostgres implements AutoCloseable {
     }
   }
 
+  /** Starts the server again after {@link #kill()} as a standby, which replays and only reads. */
+  public void restartAsStandby() {
+    try {
+      Files.createFile(data.resolve("standby.signal"));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+    restart();
+  }
+
   /** Stops the server and deletes its data. */
   @Override
   public void close() {

@@ -1,4 +1,5 @@
--- Who holds one of the append locks, the oldest first. A prepared transaction has no process.
+-- Who holds one of the append locks, the oldest first. A prepared transaction has no process. Of
+-- other users' sessions all but the pid is null without pg_read_all_stats.
 -- :open-appends
 select
   drawn.number + ((l.objid::bigint - drawn.number) << 32 >> 32) as above,
@@ -8,10 +9,17 @@ select
     'prepared transaction ' || quote_literal(p.gid),
     'an unknown transaction') as who,
   coalesce(a.xact_start, p.prepared, clock_timestamp()) as since,
-  (extract(
-    epoch from clock_timestamp() - coalesce(a.xact_start, p.prepared, clock_timestamp())) * 1000)
-    ::bigint as age_millis,
-  coalesce(a.state, 'prepared') as state,
+  case when a.pid is null or a.state is not null then
+    (extract(
+      epoch from clock_timestamp() - coalesce(a.xact_start, p.prepared, clock_timestamp())) * 1000)
+      ::bigint
+  end as age_millis,
+  case
+    when a.state is not null then a.state
+    when a.pid is not null then 'unknown: grant pg_read_all_stats'
+    when l.pid is null then 'prepared'
+    else 'ended'
+  end as state,
   coalesce(left(regexp_replace(a.query, '\s+', ' ', 'g'), 120), 'none') as query
 from (select pg_sequence_last_value('{schema}.commit_number'::regclass) as number) drawn
 join pg_locks l
@@ -35,7 +43,12 @@ select
   greatest(
     (select max(e.position) from {schema}.event e),
     (select max(m.position) from {schema}.outbox m),
-    (select p.position from {schema}.outbox_pruned p)) >> 16
+    (select p.position from {schema}.outbox_pruned p)) >> 16,
+  exists (
+    select from pg_depend d
+    where d.refclassid = 'pg_class'::regclass
+      and (d.classid = 'pg_attrdef'::regclass and d.refobjid = s.seqrelid
+        or d.classid = 'pg_class'::regclass and d.objid = s.seqrelid and d.deptype in ('a', 'i')))
 from pg_sequence s
 where s.seqrelid = '{schema}.commit_number'::regclass
 
@@ -58,14 +71,18 @@ join pg_namespace n on n.oid = c.relnamespace
 where n.nspname = :schema and not (i.indisvalid and i.indisready)
 order by c.relname
 
--- The lag of each reader in rows, and since when it saved nothing.
+-- The lag of each reader in rows, which are not counted for ever, and since when it saved nothing.
 -- :readers
 select
   c.name, c.position, c.token,
   case
     when starts_with(c.name, 'relay/')
-    then (select count(*) from {schema}.outbox m where m.position > c.position)
-    else (select count(*) from {schema}.event e where e.position > c.position)
+    then (
+      select count(*) from (
+        select from {schema}.outbox m where m.position > c.position limit :most) passed)
+    else (
+      select count(*) from (
+        select from {schema}.event e where e.position > c.position limit :most) passed)
   end as behind,
   extract(epoch from clock_timestamp() - c.saved_at)::bigint as seconds
 from {schema}.checkpoint c
