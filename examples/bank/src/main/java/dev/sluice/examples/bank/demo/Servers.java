@@ -236,6 +236,8 @@ final class Servers implements AutoCloseable {
     return Relay.builder(
             relayName, storage.outbox(), storage.checkpoints(), storage.leases(), publisher)
         .leaseDuration(Story.LEASE)
+        // So that what was published can be compared with what should have been.
+        .keepPublished()
         .start();
   }
 
