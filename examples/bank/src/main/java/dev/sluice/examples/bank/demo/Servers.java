@@ -122,13 +122,21 @@ final class Servers implements AutoCloseable {
   }
 
   private static Supplier<Service> sqlite() {
-    Path file;
+    Path file = temporaryFile("bank.db");
+    return () -> new Service(SqliteStorage.open(file), () -> {});
+  }
+
+  /** Another context has a database of its own, whatever the bank's store is. */
+  static String fraudDatabase() {
+    return "jdbc:sqlite:" + temporaryFile("fraud.db");
+  }
+
+  private static Path temporaryFile(String name) {
     try {
-      file = Files.createTempDirectory("sluice-bank").resolve("bank.db");
+      return Files.createTempDirectory("sluice-bank").resolve(name);
     } catch (IOException e) {
       throw new DemoException("No temporary folder for the SQLite file: " + e.getMessage(), e);
     }
-    return () -> new Service(SqliteStorage.open(file), () -> {});
   }
 
   private static Supplier<HikariConfig> embedded() {
