@@ -23,6 +23,10 @@ import org.jspecify.annotations.Nullable;
  */
 final class ControlLog {
   private static final int KEPT = 100;
+
+  /** Far from what a document of a store may hold; the last decision always fits. */
+  private static final int MAX_TEXT = 2 * 1024 * 1024;
+
   private static final int TRIES = 20;
 
   private final CheckpointStore checkpoints;
@@ -45,7 +49,8 @@ final class ControlLog {
   /**
    * One decision.
    *
-   * @param number its place in the log, from 1
+   * @param number rises from decision to decision, also from those that a restored store has lost:
+   *     the broker remembers which were carried out
    * @param id the message that it is about; null for a restart
    * @param type the type of what replaces the message
    * @param data what replaces the message
@@ -112,11 +117,23 @@ final class ControlLog {
   }
 
   List<Command> all() {
-    return checkpoints.load(name).map(ControlLog::commands).orElse(List.of());
+    return after(0);
   }
 
   List<Command> after(long number) {
-    return all().stream().filter(command -> command.number() > number).toList();
+    // Only what is new is decoded: each lane asks every second.
+    return lines().stream()
+        .filter(line -> Long.parseLong(line, 0, line.indexOf(' '), 10) > number)
+        .map(Command::parse)
+        .toList();
+  }
+
+  private List<String> lines() {
+    return checkpoints.load(name).map(ControlLog::linesOf).orElse(List.of());
+  }
+
+  private static List<String> linesOf(Checkpoint stored) {
+    return stored.state().toUtf8().lines().toList();
   }
 
   /** The last restart of a lane that was asked for and not carried out. */
@@ -130,21 +147,21 @@ final class ControlLog {
   long add(Command command) {
     for (int i = 0; ; i++) {
       Optional<Checkpoint> stored = checkpoints.load(name);
-      List<Command> commands = new ArrayList<>(stored.map(ControlLog::commands).orElse(List.of()));
-      long last = commands.isEmpty() ? 0 : commands.get(commands.size() - 1).number();
-      commands.add(command.numbered(last + 1));
-      Payload text =
-          Payload.ofUtf8(
-              commands.stream()
-                  .skip(Math.max(0, commands.size() - KEPT))
-                  .map(Command::format)
-                  .collect(Collectors.joining("\n")));
+      List<String> lines = new ArrayList<>(stored.map(ControlLog::linesOf).orElse(List.of()));
+      long last = lines.isEmpty() ? 0 : Command.parse(lines.get(lines.size() - 1)).number();
+      long number = Math.max(last + 1, System.currentTimeMillis());
+      lines.add(command.numbered(number).format());
+      long length = lines.stream().mapToLong(String::length).sum();
+      while (lines.size() > KEPT || (length > MAX_TEXT && lines.size() > 1)) {
+        length -= lines.remove(0).length();
+      }
+      Payload text = Payload.ofUtf8(String.join("\n", lines));
       try {
         checkpoints.save(
             stored
                 .map(s -> s.next(Position.START, text, 0))
                 .orElseGet(() -> Checkpoint.first(name, Position.START, text, 0)));
-        return last + 1;
+        return number;
       } catch (CheckpointConflictException e) {
         // Somebody else decided at the same moment.
         if (i == TRIES) {
@@ -152,9 +169,5 @@ final class ControlLog {
         }
       }
     }
-  }
-
-  private static List<Command> commands(Checkpoint checkpoint) {
-    return checkpoint.state().toUtf8().lines().map(Command::parse).toList();
   }
 }

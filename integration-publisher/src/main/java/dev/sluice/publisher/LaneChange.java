@@ -1,5 +1,6 @@
 package dev.sluice.publisher;
 
+import dev.sluice.core.Payload;
 import dev.sluice.core.Position;
 import dev.sluice.core.coordination.Checkpoint;
 import dev.sluice.core.coordination.Lease;
@@ -12,6 +13,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -28,14 +30,17 @@ import org.slf4j.LoggerFactory;
 final class LaneChange {
   private static final Logger log = LoggerFactory.getLogger(LaneChange.class);
   private static final int TRIES = 20;
-
-  private static final Duration LEASE = Duration.ofSeconds(60);
+  private static final Duration PATIENCE = Duration.ofSeconds(60);
+  private static final Duration PAUSE = Duration.ofMillis(100);
 
   private final RelaySettings settings;
+  private final Duration leaseDuration;
   private @Nullable Lease lease;
 
   LaneChange(RelaySettings settings) {
     this.settings = settings;
+    // Longer than a lane takes to open.
+    this.leaseDuration = settings.leaseDuration().multipliedBy(4);
   }
 
   /** Where a lane was sealed. */
@@ -46,14 +51,14 @@ final class LaneChange {
     lease =
         settings
             .leases()
-            .acquire(settings.changeName(), settings.owner(), LEASE)
+            .acquire(settings.changeName(), settings.owner(), leaseDuration)
             .orElseThrow(
                 () ->
                     new IllegalStateException(
                         "the number of lanes of relay "
                             + settings.name()
                             + " is being changed by another process; try again in "
-                            + LEASE.toSeconds()
+                            + leaseDuration.toSeconds()
                             + " s"));
     try {
       return change(wanted, who, why);
@@ -86,6 +91,11 @@ final class LaneChange {
                     "",
                     wanted,
                     Position.START));
+    awaitOwnersGone();
+    // All of them before the first is sealed: what is refused must leave every lane at work.
+    for (int lane = 0; lane < first.lanes(); lane++) {
+      refuseUnlessReady(lane, read(lane), first.generation());
+    }
     Sealed zero = seal(0, first.nextLanes() == 0 ? wanted : first.nextLanes(), first.generation());
     int lanes = zero.state().nextLanes();
     int generation = zero.state().generation() + 1;
@@ -96,9 +106,9 @@ final class LaneChange {
     for (int lane = 1; lane < zero.state().lanes(); lane++) {
       Sealed next = seal(lane, lanes, first.generation());
       if (next.state().generation() == generation) {
-        // An earlier call came further: it has left what is needed.
+        // An earlier call came further, and has left where the lanes were sealed. The lane may have
+        // run since, so its anchor is none of the others'.
         former = next.state().former();
-        anchor = next.state().anchor();
         break;
       }
       sealed.add(next);
@@ -116,11 +126,36 @@ final class LaneChange {
       least = former.stream().min(Position::compareTo).orElseThrow();
     }
     begin(generation, lanes, former, least, anchor, decision);
-    for (int lane = lanes; lane < zero.state().lanes(); lane++) {
-      settings.checkpoints().delete(settings.checkpointName(lane));
-    }
     log.info("relay {} has {} lanes now, it had {}", settings.name(), lanes, former.size());
     return lanes;
+  }
+
+  /**
+   * Owners see the decision within a second, and take no lane while the change lasts. Not waiting
+   * for them would do with transactions only: without, an owner could record over the seal.
+   */
+  private void awaitOwnersGone() {
+    String prefix = RelaySettings.lanePrefix(settings.outbox(), settings.name());
+    long deadline = System.nanoTime() + PATIENCE.plus(settings.leaseDuration()).toNanos();
+    for (List<Lease> held = settings.leases().list(prefix);
+        !held.isEmpty();
+        held = settings.leases().list(prefix)) {
+      if (System.nanoTime() - deadline > 0) {
+        throw new IllegalStateException(
+            "the number of lanes of relay "
+                + settings.name()
+                + " was not changed: "
+                + held.get(0).owner()
+                + " does not give "
+                + held.get(0).name()
+                + " back");
+      }
+      renew();
+      LockSupport.parkNanos(PAUSE.toNanos());
+      if (Thread.currentThread().isInterrupted()) {
+        throw new IllegalStateException("interrupted; the number of lanes was not changed");
+      }
+    }
   }
 
   private void begin(
@@ -130,31 +165,29 @@ final class LaneChange {
       Position least,
       LaneState.@Nullable Anchor anchor,
       long applied) {
-    // The lane that had come least far guards the outbox from pruning until the others are there.
-    int guard = former.indexOf(least);
-    List<Integer> order = new ArrayList<>();
-    for (int lane = lanes - 1; lane >= 0; lane--) {
-      if (lane != 0) {
-        order.add(lane);
-      }
-    }
-    order.add(0);
     LaneState next =
         new LaneState(generation, lanes, 0, former, anchor, null, null, List.of(), applied);
-    for (int lane : order) {
-      if (lane != guard) {
-        settings.checkpoints().delete(settings.checkpointName(lane));
-        settings
-            .checkpoints()
-            .save(
-                Checkpoint.first(
-                    settings.checkpointName(lane),
-                    next.prunable(),
-                    new LaneReport(least, Optional.of(next), Optional.empty()).toPayload(),
-                    0));
-      }
+    // A checkpoint goes backwards only if it is deleted first. Meanwhile this one keeps the outbox
+    // from being pruned; no relay has a name with a colon.
+    String guard = settings.outbox().checkpointPrefix() + "change:" + settings.name();
+    settings.checkpoints().delete(guard);
+    settings.checkpoints().save(Checkpoint.first(guard, Position.START, Payload.EMPTY, 0));
+    for (int lane = 0; lane < lanes; lane++) {
+      settings.checkpoints().delete(settings.checkpointName(lane));
+      settings
+          .checkpoints()
+          .save(
+              Checkpoint.first(
+                  settings.checkpointName(lane),
+                  next.prunable(),
+                  new LaneReport(least, Optional.of(next), Optional.empty()).toPayload(),
+                  0));
     }
-    for (int lane : order) {
+    for (int lane = lanes; lane < former.size(); lane++) {
+      settings.checkpoints().delete(settings.checkpointName(lane));
+    }
+    settings.checkpoints().delete(guard);
+    for (int lane = lanes - 1; lane >= 0; lane--) {
       retried(
           lane,
           broker -> {
@@ -170,32 +203,36 @@ final class LaneChange {
     return retried(
         lane,
         broker -> {
-          Progress progress =
-              broker
-                  .progress()
-                  .orElseThrow(() -> new IllegalStateException("lane " + lane + " never began"));
+          Progress progress = progress(lane, broker);
           LaneState state = state(progress);
-          if (state.nextLanes() > 0 || state.generation() > generation) {
+          if (isOver(state, generation)) {
             return new Sealed(progress.position(), state);
           }
-          refuseUnlessSettled(state);
-          refuseUnlessCaughtUp(lane, progress.position(), state);
           LaneState sealed = state.sealed(lanes);
           broker.publish(List.of(), new Progress(progress.position(), sealed.format()));
           return new Sealed(progress.position(), sealed);
         });
   }
 
+  private static boolean isOver(LaneState state, int generation) {
+    return state.nextLanes() > 0 || state.generation() > generation;
+  }
+
   private Progress read(int lane) {
-    return retried(
-        lane,
-        broker ->
-            broker
-                .progress()
-                .orElseThrow(
-                    () ->
-                        new IllegalStateException(
-                            "relay " + settings.name() + " never ran: start it with lanes(…)")));
+    return retried(lane, broker -> progress(lane, broker));
+  }
+
+  private Progress progress(int lane, MessagePublisher.Lane broker) {
+    return broker
+        .progress()
+        .orElseThrow(
+            () ->
+                new IllegalStateException(
+                    "lane "
+                        + lane
+                        + " of relay "
+                        + settings.name()
+                        + " never ran: start the relay with lanes(…), or wait"));
   }
 
   /**
@@ -204,9 +241,7 @@ final class LaneChange {
    */
   private <T> T retried(int lane, Function<MessagePublisher.Lane, T> work) {
     for (int i = 0; ; i++) {
-      if (lease != null) {
-        lease = settings.leases().renew(lease, LEASE);
-      }
+      renew();
       try (MessagePublisher.Lane broker = settings.publisher().open(settings.name(), lane)) {
         return work.apply(broker);
       } catch (LaneFencedException e) {
@@ -214,6 +249,13 @@ final class LaneChange {
           throw e;
         }
       }
+    }
+  }
+
+  private void renew() {
+    Lease held = lease;
+    if (held != null) {
+      lease = settings.leases().renew(held, leaseDuration);
     }
   }
 
@@ -236,9 +278,14 @@ final class LaneChange {
     }
   }
 
-  private void refuseUnlessCaughtUp(int lane, Position position, LaneState state) {
+  private void refuseUnlessReady(int lane, Progress progress, int generation) {
+    LaneState state = state(progress);
+    if (isOver(state, generation)) {
+      return;
+    }
+    refuseUnlessSettled(state);
     for (Position before : state.former()) {
-      if (before.isAfter(position)) {
+      if (before.isAfter(progress.position())) {
         throw new IllegalStateException(
             "lane "
                 + lane

@@ -1,10 +1,12 @@
 package dev.sluice.publisher;
 
+import dev.sluice.core.Payload;
 import dev.sluice.core.Position;
 import dev.sluice.core.coordination.Checkpoint;
 import dev.sluice.core.coordination.CheckpointConflictException;
 import dev.sluice.core.coordination.Lease;
 import dev.sluice.core.coordination.LeaseLostException;
+import dev.sluice.core.outbox.BrokerUnavailableException;
 import dev.sluice.core.outbox.LaneFencedException;
 import dev.sluice.core.outbox.MessagePublisher;
 import java.time.Duration;
@@ -23,10 +25,14 @@ final class LaneRunner implements Runnable {
   private static final Logger log = LoggerFactory.getLogger(LaneRunner.class);
   private static final Duration ACQUIRE_INTERVAL = Duration.ofMillis(500);
 
+  /** In lease durations. */
+  private static final int STANDS_BACK = 20;
+
   private final RelaySettings settings;
   private final int lane;
   private final String name;
   private final BooleanSupplier mayAcquire;
+  private final BooleanSupplier othersRun;
   private final IntConsumer layout;
   private final Executor readAhead;
   private final Semaphore wakeUp = new Semaphore(0);
@@ -38,16 +44,24 @@ final class LaneRunner implements Runnable {
   private volatile long leaseEnds;
   private @Nullable String lastError;
 
+  /** Since when the broker could not be reached, if it can't. */
+  private @Nullable Long awaySince;
+
+  /** Until when this process claims no share of the lanes, if it left some to others. */
+  private volatile @Nullable Long standsBackUntil;
+
   LaneRunner(
       RelaySettings settings,
       int lane,
       BooleanSupplier mayAcquire,
+      BooleanSupplier othersRun,
       IntConsumer layout,
       Executor readAhead) {
     this.settings = settings;
     this.lane = lane;
     this.name = "lane " + lane + " of relay " + settings.name();
     this.mayAcquire = mayAcquire;
+    this.othersRun = othersRun;
     this.layout = layout;
     this.readAhead = readAhead;
   }
@@ -74,6 +88,10 @@ final class LaneRunner implements Runnable {
         log.info("{}", e.getMessage());
         giveUp();
         sleep(settings.backoff(++failures));
+      } catch (BrokerUnavailableException e) {
+        failed(e);
+        leaveToOthers();
+        sleep(settings.backoff(++failures));
       } catch (RuntimeException | Error e) {
         // An Error too, such as a missing class: a thread that ended would keep its lease for ever.
         failed(e);
@@ -81,6 +99,37 @@ final class LaneRunner implements Runnable {
       }
     }
     giveUp();
+  }
+
+  /**
+   * A process that reaches the store and not the broker would renew its lease for ever, while
+   * others may reach both. After as long as a lease lasts it leaves the lane to them. It comes back
+   * for what nobody has taken, and much later for its share.
+   */
+  private void leaveToOthers() {
+    long lease = settings.leaseDuration().toNanos();
+    long now = System.nanoTime();
+    Long since = awaySince;
+    if (since == null) {
+      awaySince = now;
+      return;
+    }
+    if (now - since < lease || !othersRun.getAsBoolean()) {
+      return;
+    }
+    log.warn("{}: left to other processes, the broker can't be reached from here", name);
+    giveUp();
+    standsBackUntil = now + STANDS_BACK * lease;
+    while (!closed && System.nanoTime() - now < lease) {
+      sleep(ACQUIRE_INTERVAL);
+    }
+    awaySince = null;
+  }
+
+  /** Whether this process should not count where lanes are shared out. */
+  boolean standsBack() {
+    Long until = standsBackUntil;
+    return until != null && System.nanoTime() - until < 0;
   }
 
   private void work(MessagePublisher.Lane broker) {
@@ -91,6 +140,8 @@ final class LaneRunner implements Runnable {
     LaneSession session = new LaneSession(settings, lane, held.token(), broker, readAhead);
     session.begin();
     layout.accept(session.state().lanes());
+    awaySince = null;
+    standsBackUntil = null;
     if (lastError != null) {
       log.info("{}: goes on", name);
       lastError = null;
@@ -112,7 +163,7 @@ final class LaneRunner implements Runnable {
   }
 
   private boolean acquire() {
-    if (!settings.leases().list(settings.changeName()).isEmpty()) {
+    if (isChanging()) {
       giveUp();
       return false;
     }
@@ -133,7 +184,16 @@ final class LaneRunner implements Runnable {
       leaseEnds = ends;
       released = false;
     }
+    // Once more: a change that began in between waits for the leases that it sees.
+    if (acquired.isPresent() && isChanging()) {
+      giveUp();
+      return false;
+    }
     return acquired.isPresent();
+  }
+
+  private boolean isChanging() {
+    return !settings.leases().list(settings.changeName()).isEmpty();
   }
 
   /** Called from time to time by the relay's timer. */
@@ -209,25 +269,21 @@ final class LaneRunner implements Runnable {
     }
     try {
       String checkpoint = settings.checkpointName(lane);
-      Checkpoint next =
-          settings
-              .checkpoints()
-              .load(checkpoint)
-              .map(
-                  last ->
-                      last.next(
-                          last.position(),
-                          LaneReport.of(last).withError(error).toPayload(),
-                          held.token()))
-              .orElseGet(
-                  () ->
-                      Checkpoint.first(
-                          checkpoint,
-                          Position.START,
-                          new LaneReport(Position.START, Optional.empty(), Optional.of(error))
-                              .toPayload(),
-                          held.token()));
-      settings.checkpoints().save(next);
+      Optional<Checkpoint> last = settings.checkpoints().load(checkpoint);
+      // Only lane 0 begins one by itself: that of a lane that isn't in use would hold pruning back.
+      if (last.isPresent() || lane == 0) {
+        Payload report =
+            last.map(LaneReport::of)
+                .orElse(new LaneReport(Position.START, Optional.empty(), Optional.empty()))
+                .withError(error)
+                .toPayload();
+        settings
+            .checkpoints()
+            .save(
+                last.map(before -> before.next(before.position(), report, held.token()))
+                    .orElseGet(
+                        () -> Checkpoint.first(checkpoint, Position.START, report, held.token())));
+      }
     } catch (RuntimeException e) {
       log.debug("{}: can't leave the error in the checkpoint: {}", name, e.getMessage());
     }

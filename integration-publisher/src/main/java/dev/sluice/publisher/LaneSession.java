@@ -37,6 +37,9 @@ final class LaneSession {
 
   private static final Duration ANCHOR_CHECK = Duration.ofSeconds(10);
 
+  /** How many messages are removed at a time: so few that no message waits noticeably. */
+  private static final int PRUNE = 500;
+
   private final RelaySettings settings;
   private final int lane;
   private final String name;
@@ -47,6 +50,8 @@ final class LaneSession {
   private Position position = Position.START;
   private LaneState state;
   private boolean unrecorded;
+  private boolean prunesMore;
+  private boolean pruningFailed;
   private Position prunable = Position.START;
   private @Nullable Checkpoint checkpoint;
   private long nextHousekeeping = System.nanoTime();
@@ -85,14 +90,15 @@ final class LaneSession {
    */
   void begin() {
     checkpoint = settings.checkpoints().load(settings.checkpointName(lane)).orElse(null);
-    Optional<Progress> progress = broker.progress();
-    long seen = checkpoint == null ? 0 : LaneReport.of(checkpoint).applied();
-    state = state.withApplied(seen);
+    LaneReport report = checkpoint == null ? null : LaneReport.of(checkpoint);
     try {
-      adopt(progress);
+      adopt(broker.progress(), report);
     } catch (OutOfStepException e) {
-      Optional<ControlLog.Command> restart =
-          settings.control().restart(lane, Math.max(seen, state.applied()));
+      // What the broker has forgotten: how many lanes there are, and what was decided before.
+      LaneState known = report == null ? state : report.state().orElse(state);
+      LaneState layout = known.generation() < state.generation() ? state : known;
+      state = layout.withApplied(Math.max(known.applied(), state.applied()));
+      Optional<ControlLog.Command> restart = settings.control().restart(lane, state.applied());
       if (restart.isEmpty()) {
         throw e;
       }
@@ -101,24 +107,27 @@ final class LaneSession {
     saveCheckpoint();
   }
 
-  private void adopt(Optional<Progress> progress) {
-    Checkpoint saved = checkpoint;
+  private void adopt(Optional<Progress> progress, @Nullable LaneReport report) {
+    String checkpointName = settings.checkpointName(lane);
     if (progress.isEmpty()) {
-      if (saved != null && LaneReport.of(saved).state().isPresent()) {
+      if (report != null && report.state().isPresent()) {
         throw new OutOfStepException(
             name
                 + ": the broker has no progress, but checkpoint "
-                + saved.name()
+                + checkpointName
                 + " says that the lane had come to "
-                + LaneReport.of(saved).position()
+                + report.position()
                 + ". The progress topic was wiped, or this is another broker. Find out what"
                 + " consumers have, then decide with RelayControl.restart");
       }
       state = firstState();
-      // In this order: pruning goes by the checkpoint from before the first message is read, and
+      // In this order: pruning goes by the checkpoints from before the first message is read, and
       // only a checkpoint with a state says that the broker must have a progress.
-      if (saved == null) {
-        save(Checkpoint.first(settings.checkpointName(lane), Position.START, Payload.EMPTY, token));
+      if (report == null) {
+        save(Checkpoint.first(checkpointName, Position.START, Payload.EMPTY, token));
+      }
+      if (lane == 0) {
+        guardOtherLanes();
       }
       record(List.of(), position, state);
       return;
@@ -133,21 +142,57 @@ final class LaneSession {
               + " lanes; if that was interrupted, call Relay.changeLanes again");
     }
     prunable = state.prunable();
-    if (saved != null && LaneReport.of(saved).position().isAfter(position)) {
+    if (report != null && isAhead(report)) {
       throw new OutOfStepException(
           name
               + ": the broker's progress is "
               + position
               + ", but checkpoint "
-              + saved.name()
+              + checkpointName
               + " says that the lane had come to "
-              + LaneReport.of(saved).position()
-              + ". The progress topic was truncated or restored. Find out what consumers have, then"
-              + " decide with RelayControl.restart");
+              + report.position()
+              + ". The progress topic was truncated or restored, or, without transactions, set back"
+              + " by an owner that had been paused. Find out what consumers have, then decide with"
+              + " RelayControl.restart");
     }
     checkAnchor();
-    if (saved == null) {
-      save(Checkpoint.first(settings.checkpointName(lane), prunable, Payload.EMPTY, token));
+    if (report == null) {
+      save(Checkpoint.first(checkpointName, prunable, Payload.EMPTY, token));
+    } else if (report.position().isAfter(position)) {
+      replaceCheckpoint();
+    }
+  }
+
+  /** Whether the broker has lost what was in its progress when the checkpoint was saved. */
+  private boolean isAhead(LaneReport report) {
+    int known = report.state().map(LaneState::generation).orElse(0);
+    if (known != state.generation()) {
+      return known > state.generation();
+    }
+    // A lane that was restarted may have ended before it replaced its checkpoint.
+    return report.position().isAfter(position) && report.applied() >= state.applied();
+  }
+
+  /**
+   * Keeps pruning away from what the other lanes have to publish: they may begin long after this
+   * one.
+   */
+  private void guardOtherLanes() {
+    String prefix = RelaySettings.lanePrefix(settings.outbox(), settings.name());
+    for (Checkpoint other : settings.checkpoints().list(prefix)) {
+      // Left by a start with more lanes that came to here only.
+      if (Integer.parseInt(other.name().substring(prefix.length())) >= state.lanes()
+          && LaneReport.of(other).state().isEmpty()) {
+        settings.checkpoints().delete(other.name());
+      }
+    }
+    for (int other = 1; other < state.lanes(); other++) {
+      String checkpointName = settings.checkpointName(other);
+      if (settings.checkpoints().load(checkpointName).isEmpty()) {
+        settings
+            .checkpoints()
+            .save(Checkpoint.first(checkpointName, Position.START, Payload.EMPTY, 0));
+      }
     }
   }
 
@@ -226,6 +271,10 @@ final class LaneSession {
     }
     List<OutboxMessage> page = reader.read(position);
     if (page.isEmpty()) {
+      if (prunesMore) {
+        prune();
+        return Duration.ZERO;
+      }
       if (now - nextAnchorCheck >= 0) {
         checkAnchor();
       }
@@ -252,6 +301,24 @@ final class LaneSession {
       record(List.of(), position, state);
     }
     saveCheckpoint();
+    if (lane == 0 && settings.prunes()) {
+      prune();
+    }
+  }
+
+  /** A little each second, and more while there is nothing to publish. */
+  private void prune() {
+    try {
+      prunesMore = settings.outbox().prune(PRUNE) == PRUNE;
+      pruningFailed = false;
+    } catch (RuntimeException e) {
+      // No reason not to publish. Once, not every second.
+      prunesMore = false;
+      if (!pruningFailed) {
+        pruningFailed = true;
+        log.warn("{}: the outbox can't be pruned: {}", name, e.getMessage());
+      }
+    }
   }
 
   private Duration publish(List<OutboxMessage> page) {
@@ -528,12 +595,18 @@ final class LaneSession {
 
   private void restart(ControlLog.Command command) {
     log.warn("{}: {}", name, command);
-    // A checkpoint never goes backwards, so a new one is begun.
-    settings.checkpoints().delete(settings.checkpointName(lane));
-    save(Checkpoint.first(settings.checkpointName(lane), Position.START, Payload.EMPTY, token));
+    // Before the checkpoint is touched: a lane that the broker and the store know nothing of begins
+    // anew, from the first message.
     record(List.of(), command.position(), state.restarted(command.number()));
+    replaceCheckpoint();
     idle = settings.minPoll();
     saveCheckpoint();
+  }
+
+  /** A checkpoint never goes backwards, so a new one is begun. */
+  private void replaceCheckpoint() {
+    settings.checkpoints().delete(settings.checkpointName(lane));
+    save(Checkpoint.first(settings.checkpointName(lane), prunable, Payload.EMPTY, token));
   }
 
   private void record(List<OutboxMessage> messages, Position reached, LaneState next) {

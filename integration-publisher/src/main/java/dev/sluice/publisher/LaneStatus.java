@@ -12,7 +12,8 @@ import java.util.Optional;
  * @param condition whether it goes on
  * @param owner the process that publishes it, if any does
  * @param position how far it has come
- * @param backlog how many messages the outbox holds behind that position, of all lanes
+ * @param backlog how many messages it has still to publish; with several lanes an even share of
+ *     what the outbox holds behind the position, where that is more than 100 messages
  * @param behind how old the first of them is
  * @param error why it doesn't go on
  * @param stoppedBy the message that stopped it

@@ -20,6 +20,7 @@ final class MicrometerMeters implements RelayMeters {
   private final MeterRegistry registry;
   private final String relay;
   private final AtomicReference<List<LaneStatus>> last = new AtomicReference<>(List.of());
+  private int bound;
 
   MicrometerMeters(MeterRegistry registry, String relay) {
     this.registry = registry;
@@ -27,8 +28,9 @@ final class MicrometerMeters implements RelayMeters {
   }
 
   @Override
-  public void bind(int lanes) {
-    for (int lane = 0; lane < lanes; lane++) {
+  public synchronized void bind(int lanes) {
+    for (; bound < lanes; bound++) {
+      int lane = bound;
       gauge("sluice.relay.backlog", lane, "messages", LaneStatus::backlog);
       gauge("sluice.relay.behind", lane, "seconds", status -> status.behind().toMillis() / 1000.0);
       gauge("sluice.relay.parked", lane, "keys", status -> status.parked().size());
@@ -58,6 +60,8 @@ final class MicrometerMeters implements RelayMeters {
   @Override
   public void status(List<LaneStatus> status) {
     last.set(status);
+    // Lanes that were added since, by whichever process.
+    bind(status.size());
   }
 
   @Override

@@ -2,6 +2,7 @@ package dev.sluice.publisher;
 
 import dev.sluice.core.Position;
 import dev.sluice.core.outbox.OutboxMessage;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -11,62 +12,73 @@ import org.jspecify.annotations.Nullable;
 /**
  * Reads pages of the outbox for one lane, the next one while the last one is being published.
  *
- * <p>A page is bounded in messages and, by the size that messages had lately, in bytes. Used by one
- * thread.
+ * <p>A page is bounded in messages and in bytes. How large messages are is known only once they are
+ * read, so they are read by the hundred, and fewer at a time once they are seen to be large. Used
+ * by one thread.
  */
 final class OutboxReader {
-  private static final int FIRST_LIMIT = 100;
+  private static final int SLICE = 100;
 
   private final RelaySettings settings;
   private final Executor executor;
-  private int limit;
   private @Nullable Position nextAfter;
-  private @Nullable CompletableFuture<List<OutboxMessage>> next;
+  private @Nullable CompletableFuture<Page> next;
+
+  /** How large the messages of the last slice were; read and written by one thread at a time. */
+  private volatile long bytesEach = 1;
+
+  private record Page(List<OutboxMessage> messages, boolean more) {}
 
   OutboxReader(RelaySettings settings, Executor executor) {
     this.settings = settings;
     this.executor = executor;
-    this.limit = Math.min(FIRST_LIMIT, settings.maxMessages());
   }
 
   /** The messages behind a position; empty if there are none. */
   List<OutboxMessage> read(Position after) {
-    List<OutboxMessage> page = page(after);
-    // Only a full page promises that there is more.
-    if (page.size() >= limit) {
-      limit = nextLimit(page);
-      Position last = page.get(page.size() - 1).position();
-      int ahead = limit;
+    Page page = page(after);
+    if (page.more()) {
+      Position last = page.messages().get(page.messages().size() - 1).position();
       nextAfter = last;
-      next = CompletableFuture.supplyAsync(() -> settings.outbox().read(last, ahead), executor);
+      next = CompletableFuture.supplyAsync(() -> load(last), executor);
     }
-    return page;
+    return page.messages();
   }
 
-  private List<OutboxMessage> page(Position after) {
-    CompletableFuture<List<OutboxMessage>> ahead = next;
-    boolean fits = ahead != null && after.equals(nextAfter);
+  private Page page(Position after) {
+    CompletableFuture<Page> ahead = next;
     next = null;
-    if (ahead == null || !fits) {
-      return settings.outbox().read(after, limit);
+    if (ahead == null || !after.equals(nextAfter)) {
+      return load(after);
     }
     try {
       return ahead.join();
     } catch (CompletionException e) {
       // Failed in the background: fail, or succeed, here.
-      return settings.outbox().read(after, limit);
+      return load(after);
     }
   }
 
-  private int nextLimit(List<OutboxMessage> page) {
-    long bytes = 0;
-    for (OutboxMessage message : page) {
-      bytes += message.message().data().size();
+  private Page load(Position after) {
+    List<OutboxMessage> page = new ArrayList<>();
+    long left = settings.maxBytes();
+    Position last = after;
+    while (left > 0 && page.size() < settings.maxMessages()) {
+      int most = Math.min(SLICE, settings.maxMessages() - page.size());
+      int limit = (int) Math.max(1, Math.min(most, left / bytesEach));
+      List<OutboxMessage> slice = settings.outbox().read(last, limit);
+      page.addAll(slice);
+      if (slice.size() < limit) {
+        return new Page(page, false);
+      }
+      long bytes = 0;
+      for (OutboxMessage message : slice) {
+        bytes += message.message().data().size();
+      }
+      bytesEach = Math.max(1, bytes / slice.size());
+      left -= bytes;
+      last = slice.get(slice.size() - 1).position();
     }
-    long each = Math.max(1, bytes / page.size());
-    // At most ten times the last: the next messages may be greater than these.
-    return (int)
-        Math.max(
-            1, Math.min(Math.min(settings.maxMessages(), settings.maxBytes() / each), 10L * limit));
+    return new Page(page, true);
   }
 }

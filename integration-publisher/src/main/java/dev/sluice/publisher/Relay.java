@@ -24,8 +24,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Publishes what is in the outbox: in order for each key, and as often as the publisher guarantees,
- * which is once with {@code KafkaMessagePublisher}. Reads only; how far it has come is kept by the
- * broker.
+ * which is once with {@code KafkaMessagePublisher}. How far it has come is kept by the broker. What
+ * all relays of the store have published is removed from the outbox by and by.
  *
  * <p>Run one in each process of a service, with the same name: the processes share the lanes, and
  * take over those of a process that is gone when its leases have expired.
@@ -46,6 +46,7 @@ public final class Relay implements AutoCloseable {
   private final ExecutorService readAhead = Executors.newVirtualThreadPerTaskExecutor();
   private final Registration hints;
   private volatile int share;
+  private volatile boolean othersRun;
 
   /** How many lanes there are, as the lanes themselves say. */
   private volatile int lanes;
@@ -99,14 +100,15 @@ public final class Relay implements AutoCloseable {
 
   /**
    * Changes the number of lanes, for all processes: nothing is lost, repeated or reordered. Takes
-   * some seconds, in which nothing is published. If it fails in the middle the relay stands still
-   * until it is called again, from any process.
+   * some seconds, or the rest of the lease of a process that is gone, in which nothing is
+   * published. If it fails in the middle the relay stands still until it is called again, from any
+   * process.
    *
    * @param lanes 1 to 64
    * @return the number of lanes afterwards; another one than asked for if an earlier change had
    *     been interrupted, and was completed
    * @throws IllegalStateException if a refused message waits for a decision, or a lane has not
-   *     caught up with the last change
+   *     caught up with the last change; the lanes then go on as before
    */
   public int changeLanes(int lanes, String who, String why) {
     return new LaneChange(settings).to(Builder.within("lanes", lanes, 1, 64), who, why);
@@ -145,13 +147,10 @@ public final class Relay implements AutoCloseable {
     timer.shutdownNow();
     // Without an interrupt: it would close a pooled connection in the middle of a read.
     readAhead.shutdown();
-    Lease member = membership;
-    if (member != null) {
-      try {
-        settings.leases().release(member);
-      } catch (RuntimeException e) {
-        log.debug("the membership expires by itself: {}", e.getMessage());
-      }
+    try {
+      leaveMembers();
+    } catch (RuntimeException e) {
+      log.debug("the membership expires by itself: {}", e.getMessage());
     }
     if (interrupted) {
       Thread.currentThread().interrupt();
@@ -163,7 +162,8 @@ public final class Relay implements AutoCloseable {
     while (!closed && runners.size() < lanes) {
       int lane = runners.size();
       LaneRunner runner =
-          new LaneRunner(settings, lane, this::mayAcquire, found -> lanes = found, readAhead);
+          new LaneRunner(
+              settings, lane, this::mayAcquire, () -> othersRun, found -> lanes = found, readAhead);
       Thread thread =
           Thread.ofPlatform()
               .name("sluice-relay-" + settings.name() + "-" + lane)
@@ -198,14 +198,16 @@ public final class Relay implements AutoCloseable {
       }
       followNumberOfLanes();
       run();
-      if (lanes > 1) {
-        joinMembers();
-        int members = Math.max(1, settings.leases().list(settings.memberPrefix()).size());
-        share = (lanes + members - 1) / members;
-        runners.stream().filter(LaneRunner::owns).skip(share).forEach(LaneRunner::release);
+      // Who stands back counts for nobody, so that the others take more than their share.
+      if (runners.stream().anyMatch(LaneRunner::standsBack)) {
+        leaveMembers();
       } else {
-        share = 1;
+        joinMembers();
       }
+      int members = settings.leases().list(settings.memberPrefix()).size();
+      othersRun = members > (membership == null ? 0 : 1);
+      share = (lanes + Math.max(1, members) - 1) / Math.max(1, members);
+      runners.stream().filter(LaneRunner::owns).skip(share).forEach(LaneRunner::release);
     } catch (RuntimeException | Error e) {
       // What is thrown here would end the timer. The lanes notice by themselves that they were not
       // renewed.
@@ -245,6 +247,14 @@ public final class Relay implements AutoCloseable {
         settings.leases().acquire(name, settings.owner(), settings.leaseDuration()).orElse(null);
   }
 
+  private void leaveMembers() {
+    Lease member = membership;
+    if (member != null) {
+      settings.leases().release(member);
+      membership = null;
+    }
+  }
+
   /** Settings of a relay. Not safe for use by several threads. */
   public static final class Builder {
     private final String name;
@@ -263,6 +273,7 @@ public final class Relay implements AutoCloseable {
     private int maxAttempts = 3;
     private int maxParkedKeys = 100;
     private RelayMeters meters = RelayMeters.NONE;
+    private boolean prunes = true;
 
     private Builder(
         String name,
@@ -307,8 +318,8 @@ public final class Relay implements AutoCloseable {
     }
 
     /**
-     * About how many bytes of data a batch holds, by the size that messages had lately; default 1
-     * MiB.
+     * About how many bytes of data a batch holds; default 1 MiB. Up to a hundred messages are read
+     * before it is known that they are larger than the last ones.
      */
     public Builder maxBatchBytes(int bytes) {
       this.maxBytes = within("bytes", bytes, 1, Integer.MAX_VALUE);
@@ -359,6 +370,16 @@ public final class Relay implements AutoCloseable {
       return this;
     }
 
+    /**
+     * Leaves the outbox as it is. Otherwise the owner of lane 0 removes, little by little, what all
+     * relays of the store have published; say this where a further relay is to begin from the first
+     * message some day, or where somebody else calls {@link Outbox#prune}.
+     */
+    public Builder keepPublished() {
+      this.prunes = false;
+      return this;
+    }
+
     /** Where to publish meters, see the module's README; default nowhere. Needs Micrometer. */
     public Builder meters(MeterRegistry registry) {
       this.meters = new MicrometerMeters(registry, name);
@@ -385,7 +406,8 @@ public final class Relay implements AutoCloseable {
               leaseDuration,
               poison,
               maxAttempts,
-              maxParkedKeys));
+              maxParkedKeys,
+              prunes));
     }
 
     private static int within(String what, int value, int min, int max) {

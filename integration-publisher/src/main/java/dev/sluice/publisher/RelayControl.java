@@ -31,6 +31,9 @@ import org.jspecify.annotations.Nullable;
 public final class RelayControl {
   private static final int MAX_DATA = 64 * 1024;
 
+  /** So many messages are looked at to tell the backlog of a lane exactly. */
+  private static final int SAMPLE = 100;
+
   private final String name;
   private final Outbox outbox;
   private final CheckpointStore checkpoints;
@@ -71,16 +74,23 @@ public final class RelayControl {
             : lease == null
                 ? Condition.NO_OWNER
                 : report.error().isPresent() ? Condition.FAILING : Condition.RUNNING;
-    List<OutboxMessage> next = outbox.read(report.position(), 1);
+    int lanes = report.state().map(LaneState::lanes).orElse(1);
+    List<OutboxMessage> next = outbox.read(report.position(), lanes == 1 ? 1 : SAMPLE);
+    long backlog = next.isEmpty() ? 0 : outbox.count(report.position());
+    List<OutboxMessage> own = next;
+    if (lanes > 1) {
+      own = next.stream().filter(m -> Lanes.of(m.message().key(), lanes) == lane).toList();
+      backlog = next.size() < SAMPLE ? own.size() : Math.max(own.size(), backlog / lanes);
+    }
     return new LaneStatus(
         lane,
         condition,
         Optional.ofNullable(lease).map(Lease::owner),
         report.position(),
-        next.isEmpty() ? 0 : outbox.count(report.position()),
-        next.isEmpty()
+        backlog,
+        own.isEmpty()
             ? Duration.ZERO
-            : Duration.between(next.get(0).message().time(), Instant.now()),
+            : Duration.between(own.get(0).message().time(), Instant.now()),
         report.error(),
         stoppedBy,
         report.state().map(LaneState::parked).orElse(List.of()).stream()

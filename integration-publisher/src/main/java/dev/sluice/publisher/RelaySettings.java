@@ -24,7 +24,8 @@ record RelaySettings(
     Duration leaseDuration,
     PoisonPolicy poison,
     int maxAttempts,
-    int maxParkedKeys) {
+    int maxParkedKeys,
+    boolean prunes) {
 
   static final Duration FIRST_BACKOFF = Duration.ofMillis(100);
   static final Duration MAX_BACKOFF = Duration.ofSeconds(5);

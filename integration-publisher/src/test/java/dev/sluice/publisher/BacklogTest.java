@@ -34,6 +34,11 @@ class BacklogTest extends KafkaFixture {
   /** So that a backlog that is held in memory doesn't fit, if there are enough messages. */
   private static final String FILL = "x".repeat(400);
 
+  /** As many as a batch has small ones would not fit. */
+  private static final int LARGE = 500;
+
+  private static final String LARGE_FILL = "x".repeat(200_000);
+
   @Test
   void K3_aBacklogDrainsInASmallHeap() {
     PostgresDatabase database = PostgresServer.shared().newDatabase();
@@ -46,8 +51,20 @@ class BacklogTest extends KafkaFixture {
               Messages.event(
                   EventIds.next(), DEPOSIT, "k" + i % 100, "\"" + (done + i) + FILL + "\""));
         }
-        StreamId stream = StreamId.of("account", "k" + done);
-        storage.eventStore().append(new Append(stream, ExpectedVersion.any(), events));
+        append(storage, events);
+      }
+      // Behind many small ones, where nobody expects them.
+      for (int done = 0; done < LARGE; done += 20) {
+        List<NewEvent> events = new ArrayList<>();
+        for (int i = done; i < done + 20; i++) {
+          events.add(
+              Messages.event(
+                  EventIds.next(),
+                  DEPOSIT,
+                  "k" + i % 100,
+                  "\"" + (BACKLOG + i) + LARGE_FILL + "\""));
+        }
+        append(storage, events);
       }
       long begin = System.nanoTime();
       try (PublisherProcess publisher =
@@ -62,8 +79,13 @@ class BacklogTest extends KafkaFixture {
       }
       System.out.printf(
           "%d messages published in %.1f s%n", BACKLOG, (System.nanoTime() - begin) / 1e9);
-      assertThat(published()).isEqualTo(BACKLOG);
+      assertThat(published()).isEqualTo(BACKLOG + LARGE);
     }
+  }
+
+  private static void append(JdbcStorage storage, List<NewEvent> events) {
+    StreamId stream = StreamId.of("account", events.get(0).id().toString());
+    storage.eventStore().append(new Append(stream, ExpectedVersion.any(), events));
   }
 
   /** How many messages consumers find; each key's numbers must rise. */

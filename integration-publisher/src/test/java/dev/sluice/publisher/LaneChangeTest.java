@@ -3,13 +3,20 @@ package dev.sluice.publisher;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.core.Position;
+import dev.sluice.core.coordination.Lease;
+import dev.sluice.core.outbox.Progress;
 import dev.sluice.publisher.LaneStatus.Condition;
+import dev.sluice.publisher.kafka.KafkaMessagePublisher;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.UUID;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
@@ -45,7 +52,8 @@ class LaneChangeTest extends KafkaFixture {
   @Test
   void K2_K3_theNumberOfLanesChangesWhileMessagesFlow() {
     // Two relays on one store, as two processes are; and one that believes in another number.
-    try (Relay one = relay().owner("one").lanes(1).start();
+    SimpleMeterRegistry meters = new SimpleMeterRegistry();
+    try (Relay one = relay().owner("one").lanes(1).meters(meters).start();
         Relay two = relay().owner("two").lanes(3).start()) {
       appendMore(200);
       awaitLanes(1);
@@ -54,18 +62,16 @@ class LaneChangeTest extends KafkaFixture {
       awaitLanes(4);
       assertThat(topic.read(appended)).hasSize(appended);
       await("both have lanes", () -> owners().equals(Set.of("one", "two")) ? true : null);
+      await(
+          "a gauge of each lane",
+          () -> meters.find("sluice.relay.backlog").tag("lane", "3").gauge());
       appendMore(100);
       two.changeLanes(2, "operator", "load");
       appendMore(100);
       awaitLanes(2);
       assertThat(topic.byKey(appended)).isEqualTo(expected);
       // Nobody waits for a lane that is gone.
-      await(
-          "pruned",
-          () -> {
-            storage.outbox().prune(1_000);
-            return storage.outbox().count(dev.sluice.core.Position.START) < 100 ? true : null;
-          });
+      await("pruned", () -> storage.outbox().count(Position.START) < 100 ? true : null);
     }
     appendMore(100);
     try (Relay later = relay().lanes(7).start()) {
@@ -92,14 +98,155 @@ class LaneChangeTest extends KafkaFixture {
       var progress = lane.progress().orElseThrow();
       lane.publish(
           List.of(),
-          new dev.sluice.core.outbox.Progress(
-              progress.position(), LaneState.parse(progress.state()).sealed(3).format()));
+          new Progress(progress.position(), LaneState.parse(progress.state()).sealed(3).format()));
     }
     appendMore(40);
     try (Relay relay = relay().lanes(2).start()) {
       assertThat(relay.changeLanes(5, "operator", "load")).isEqualTo(3);
       awaitLanes(3);
       assertThat(topic.byKey(appended)).isEqualTo(expected);
+    }
+  }
+
+  /** The text form of what a lane was when it was sealed. */
+  private Progress seal(int lane, int nextLanes) {
+    try (var broker = publisher.open(name, lane)) {
+      Progress last = broker.progress().orElseThrow();
+      LaneState sealed = LaneState.parse(last.state()).sealed(nextLanes);
+      Progress progress = new Progress(last.position(), sealed.format());
+      broker.publish(List.of(), progress);
+      return progress;
+    }
+  }
+
+  @Test
+  void K2_K3_aLaneThatRanBeforeAnInterruptedChangeIsCompleted_givesTheOthersNoWrongPlace() {
+    try (Relay relay = relay().lanes(3).start()) {
+      appendMore(40);
+      awaitLanes(3);
+      assertThat(topic.read(appended)).hasSize(appended);
+    }
+    // As if the process had died when it had begun one of the two new lanes.
+    List<Position> former =
+        IntStream.range(0, 3).mapToObj(lane -> seal(lane, 2).position()).toList();
+    Position least = former.stream().min(Position::compareTo).orElseThrow();
+    try (var broker = publisher.open(name, 1)) {
+      LaneState begun = new LaneState(2, 2, 0, former, null, null, null, List.of(), 0);
+      broker.publish(List.of(), new Progress(least, begun.format()));
+    }
+    try (Relay relay = relay().lanes(3).start()) {
+      appendMore(40);
+      long ofLane1 = expected.keySet().stream().filter(key -> Lanes.of(key, 2) == 1).count();
+      assertThat(topic.read(40 + 2 * (int) ofLane1)).hasSize(40 + 2 * (int) ofLane1);
+      await(
+          "a checkpoint that is ahead of the other lane's",
+          () -> {
+            Position pruned =
+                storage.checkpoints().load("relay/" + name + "/1").orElseThrow().position();
+            return pruned.isAfter(least) ? true : null;
+          });
+      assertThat(relay.changeLanes(2, "operator", "load")).isEqualTo(2);
+      awaitLanes(2);
+      assertThat(topic.byKey(appended)).isEqualTo(expected);
+    }
+  }
+
+  @Test
+  void K2_withoutTransactionsTheFormerOwnersAreGoneBeforeALaneIsSealed() {
+    try (KafkaMessagePublisher quick = publisher().atLeastOnce().build();
+        Relay relay = relay(quick).start()) {
+      appendMore(100);
+      awaitLanes(1);
+      for (int lanes = 2; lanes <= 4; lanes++) {
+        assertThat(relay.changeLanes(lanes, "operator", "load")).isEqualTo(lanes);
+        awaitLanes(lanes);
+        appendMore(100);
+        assertThat(topic.byKey(appended)).isEqualTo(expected);
+        // An owner of the former layout would see the decision within a second.
+        for (int lane = 0; lane < lanes; lane++) {
+          assertThat(layout(lane).lanes()).isEqualTo(lanes);
+        }
+      }
+    }
+  }
+
+  private LaneState layout(int lane) {
+    return storage
+        .checkpoints()
+        .load("relay/" + name + "/" + lane)
+        .flatMap(checkpoint -> LaneReport.of(checkpoint).state())
+        .orElseThrow();
+  }
+
+  private static String keyOf(int lane, int lanes) {
+    return IntStream.range(0, 100)
+        .mapToObj(i -> "k" + i)
+        .filter(key -> Lanes.of(key, lanes) == lane)
+        .findFirst()
+        .orElseThrow();
+  }
+
+  @Test
+  void aRefusedChangeLeavesEveryLaneAtWork() {
+    String parked = keyOf(1, 2);
+    Messages.append(storage, "not.published", parked, "{}");
+    try (Relay relay = relay().lanes(2).poison(PoisonPolicy.PARK_KEY).start()) {
+      await(
+          "parked",
+          () ->
+              control().status().stream().anyMatch(lane -> !lane.parked().isEmpty()) ? true : null);
+      assertThatThrownBy(() -> relay.changeLanes(3, "operator", "load"))
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessageContaining("resume, skip or replace");
+      append(keyOf(0, 2), "1");
+      assertThat(topic.byKey(1)).isEqualTo(Map.of(keyOf(0, 2), List.of("1")));
+    }
+  }
+
+  @Test
+  void K4_whatALaneThatHasNotBegunHasToPublishIsNotPruned() {
+    String late = keyOf(1, 2);
+    append(late, "1");
+    for (int i = 0; i < 10; i++) {
+      append(keyOf(0, 2), "" + i);
+    }
+    // Somebody has the lane and doesn't come to begin it.
+    Lease held =
+        storage
+            .leases()
+            .acquire("relay/" + name + "/1", "somebody", Duration.ofMinutes(5))
+            .orElseThrow();
+    try (Relay relay = relay().lanes(2).start()) {
+      assertThat(topic.read(10)).hasSize(10);
+      await(
+          "lane 0 may be pruned",
+          () -> {
+            storage.outbox().prune(100);
+            return storage
+                .checkpoints()
+                .load("relay/" + name + "/0")
+                .filter(checkpoint -> checkpoint.position().isAfter(Position.START))
+                .orElse(null);
+          });
+      storage.outbox().prune(100);
+      storage.leases().release(held);
+      assertThat(topic.byKey(11)).containsEntry(late, List.of("1"));
+    }
+  }
+
+  @Test
+  void theBacklogIsThatOfTheLane() {
+    for (int i = 0; i < 10; i++) {
+      append(keyOf(1, 2), "" + i);
+    }
+    UUID stops = Messages.append(storage, "not.published", keyOf(0, 2), "{}");
+    append(keyOf(0, 2), "1");
+    try (Relay relay = relay().lanes(2).start()) {
+      assertThat(topic.read(10)).hasSize(10);
+      assertThat(awaitStatus(Condition.STOPPED).backlog()).isEqualTo(2);
+      await("lane 1 is through", () -> control().status().get(1).backlog() == 0 ? true : null);
+      control().skip(stops, "operator", "a test");
+      assertThat(topic.read(11)).hasSize(11);
     }
   }
 

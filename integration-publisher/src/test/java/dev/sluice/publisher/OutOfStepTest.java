@@ -7,13 +7,18 @@ import dev.sluice.adapter.inmemory.InMemoryStorage;
 import dev.sluice.core.Position;
 import dev.sluice.core.event.EventIds;
 import dev.sluice.core.outbox.BrokerUnavailableException;
+import dev.sluice.core.outbox.MessagePublisher;
+import dev.sluice.core.outbox.OutboxMessage;
+import dev.sluice.core.outbox.Progress;
 import dev.sluice.publisher.LaneStatus.Condition;
 import dev.sluice.publisher.kafka.KafkaMessagePublisher;
 import dev.sluice.publisher.kafka.PublishedLanguage;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.UUID;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 
 @SuppressWarnings("try")
@@ -52,6 +57,103 @@ class OutOfStepTest extends KafkaFixture {
   }
 
   @Test
+  void aWipedProgressTopicDoesNotChangeTheNumberOfLanes() {
+    append("a", "1");
+    try (Relay relay = relay().start()) {
+      assertThat(topic.read(1)).hasSize(1);
+      relay.changeLanes(3, "operator", "load");
+      await("3 lanes", () -> states(Condition.RUNNING) == 3 ? true : null);
+    }
+    deleteTopic(progressTopic());
+    try (Relay relay = relay().lanes(2).start()) {
+      await("those that it runs fail", () -> states(Condition.FAILING) == 2 ? true : null);
+      for (int lane = 0; lane < 3; lane++) {
+        control().restart(lane, storage.outbox().head(), "operator", "consumers have all");
+      }
+      await("all run", () -> states(Condition.RUNNING) == 3 ? true : null);
+      for (int i = 0; i < 20; i++) {
+        append("k" + i, "x");
+      }
+      assertThat(topic.byKey(21)).hasSize(21).allSatisfy((key, all) -> assertThat(all).hasSize(1));
+      for (int lane = 0; lane < 3; lane++) {
+        assertThat(
+                storage
+                    .checkpoints()
+                    .load("relay/" + name + "/" + lane)
+                    .flatMap(checkpoint -> LaneReport.of(checkpoint).state())
+                    .map(LaneState::lanes))
+            .contains(3);
+      }
+    }
+  }
+
+  private long states(Condition condition) {
+    return control().status().stream().filter(lane -> lane.condition() == condition).count();
+  }
+
+  /** Fails where a first record would be published, as if Kafka was away for a moment. */
+  private record Interrupted(MessagePublisher publisher, AtomicInteger failures)
+      implements MessagePublisher {
+    @Override
+    public Lane open(String relay, int lane) {
+      Lane opened = publisher.open(relay, lane);
+      return new Lane() {
+        @Override
+        public Optional<Progress> progress() {
+          return opened.progress();
+        }
+
+        @Override
+        public void publish(List<OutboxMessage> messages, Progress reached) {
+          if (failures.getAndDecrement() > 0) {
+            throw new BrokerUnavailableException("away for a moment");
+          }
+          opened.publish(messages, reached);
+        }
+
+        @Override
+        public void close() {
+          opened.close();
+        }
+      };
+    }
+
+    @Override
+    public void close() {}
+  }
+
+  @Test
+  void K3_aRestartThatFailsHalfWayIsCarriedOutLater() {
+    publishTwo();
+    Position reached = storage.outbox().head();
+    deleteTopic(progressTopic());
+    append("a", "3");
+    control().restart(0, reached, "operator", "consumers have 1 and 2");
+    MessagePublisher interrupted = new Interrupted(publisher, new AtomicInteger(2));
+    try (Relay relay =
+        Relay.builder(name, storage.outbox(), storage.checkpoints(), storage.leases(), interrupted)
+            .start()) {
+      assertThat(topic.byKey(3)).isEqualTo(Map.of("a", List.of("1", "2", "3")));
+      awaitStatus(Condition.RUNNING);
+    }
+  }
+
+  @Test
+  void K3_aRestartThatEndedBeforeItsCheckpointWasReplacedIsNotTakenForALoss() {
+    publishTwo();
+    try (var lane = publisher.open(name, 0)) {
+      LaneState state = LaneState.parse(lane.progress().orElseThrow().state());
+      lane.publish(
+          List.of(), new Progress(Position.START, state.restarted(Long.MAX_VALUE).format()));
+    }
+    try (Relay relay = relay().start()) {
+      // The anchor is left of what was pruned.
+      assertThat(topic.byKey(3).get("a")).startsWith("1", "2").endsWith("2");
+      awaitStatus(Condition.RUNNING);
+    }
+  }
+
+  @Test
   void aProgressBehindTheCheckpointIsNoticed() {
     append("a", "1");
     try (Relay relay = relay().start()) {
@@ -84,28 +186,53 @@ class OutOfStepTest extends KafkaFixture {
     append("a", "2 (after the backup)");
     try (Relay relay = relay().start()) {
       assertThat(topic.read(2)).hasSize(2);
+      // Decisions that the backup doesn't have, and the broker knows as carried out.
+      control().skip(EventIds.next(), "operator", "a test");
+      control().resume(EventIds.next(), "operator", "a test");
+      ControlLog decisions = new ControlLog(storage.checkpoints(), name);
+      long last = decisions.all().get(1).number();
+      await("carried out", () -> state().applied() == last ? true : null);
+      append("a", "3 (after the backup)");
+      assertThat(topic.read(3)).hasSize(3);
     }
     storage = InMemoryStorage.create();
     Messages.append(storage, first, DEPOSIT, "a", "1");
     // One more than there was: a position alone would look as if all was well.
     append("a", "2 (new)");
     append("a", "3 (new)");
+    append("a", "4 (new)");
     try (Relay relay = relay().start()) {
       String error = awaitErrorWithoutCheckpoint(relay);
       assertThat(error).contains("restored from a backup", "RelayControl.restart");
-      assertThat(topic.read(2)).hasSize(2);
+      assertThat(topic.read(3)).hasSize(3);
       control()
           .restart(
               0, storage.outbox().read(Position.START, 1).get(0).position(), "operator", "backup");
-      assertThat(topic.byKey(4).get("a"))
-          .containsExactly("1", "2 (after the backup)", "2 (new)", "3 (new)");
+      assertThat(topic.byKey(6).get("a"))
+          .containsExactly(
+              "1", "2 (after the backup)", "3 (after the backup)", "2 (new)", "3 (new)", "4 (new)");
     }
+  }
+
+  private LaneState state() {
+    return storage
+        .checkpoints()
+        .load("relay/" + name + "/0")
+        .flatMap(checkpoint -> LaneReport.of(checkpoint).state())
+        .orElseThrow();
   }
 
   private String awaitErrorWithoutCheckpoint(Relay relay) {
     return await(
         "an error",
         () -> relay.status().stream().flatMap(s -> s.error().stream()).findFirst().orElse(null));
+  }
+
+  @Test
+  void aBatchSizeThatIsGivenAsTextIsTaken() {
+    try (KafkaMessagePublisher text = publisher().client("batch.size", "16384").build()) {
+      text.open(name, 0).close();
+    }
   }
 
   @Test

@@ -173,14 +173,34 @@ class PoisonTest extends KafkaFixture {
   }
 
   @Test
+  void K2_K5_withoutTransactionsNothingOvertakesWhatOnlyTheBrokerCouldRefuse() {
+    limit(10_000);
+    append("a", "1");
+    append("a", noise());
+    append("a", "3");
+    append("b", "4");
+    try (KafkaMessagePublisher quick =
+            publisher().atLeastOnce().client("compression.type", "gzip").build();
+        Relay relay = relay(quick).poison(PoisonPolicy.PARK_KEY).start()) {
+      awaitParked();
+      append("b", "5");
+      assertThat(topic.byKey(3).get("a")).isEqualTo(List.of("1"));
+    }
+  }
+
+  private static String noise() {
+    StringBuilder noise = new StringBuilder();
+    new Random(1).ints(30_000, 'a', 'z').forEach(noise::appendCodePoint);
+    return noise.toString();
+  }
+
+  @Test
   void K2_K5_whatOnlyTheBrokerCanRefuseAbortsTheBatch() {
     limit(10_000);
     // Compressed records may fit, so the publisher sends them and the broker decides.
-    StringBuilder noise = new StringBuilder();
-    new Random(1).ints(30_000, 'a', 'z').forEach(noise::appendCodePoint);
     append("a", "1");
     append("a", LARGE);
-    UUID poison = append("a", noise.toString());
+    UUID poison = append("a", noise());
     append("a", "4");
     append("b", "5");
     try (KafkaMessagePublisher compressing =

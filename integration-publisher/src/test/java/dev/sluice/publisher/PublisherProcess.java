@@ -23,9 +23,17 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
+import org.apache.kafka.clients.consumer.ConsumerInterceptor;
+import org.apache.kafka.clients.consumer.ConsumerRecords;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.clients.producer.ProducerInterceptor;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.clients.producer.RecordMetadata;
+import org.apache.kafka.common.TopicPartition;
 
 /** A relay in a JVM of its own, for tests that kill it. Ends when its standard input does. */
 final class PublisherProcess implements AutoCloseable {
@@ -36,11 +44,13 @@ final class PublisherProcess implements AutoCloseable {
     AT_LEAST_ONCE,
     /** What a new type missed, from history. */
     BACKFILL,
-    /** Publishes messages and progress apart from each other. */
+    /** Publishes messages and progress apart from each other, a moment after them. */
     TORN,
     /** Says before each batch that it is about to publish, and waits a moment then. */
     SLOW,
-    SLOW_UNFENCED;
+    SLOW_UNFENCED,
+    /** Says when all of a batch was sent that it is about to commit, and waits a moment then. */
+    SLOW_COMMIT;
 
     boolean isSlow() {
       return compareTo(TORN) >= 0;
@@ -48,7 +58,14 @@ final class PublisherProcess implements AutoCloseable {
   }
 
   static final String TYPE = "bank.deposit";
-  static final String ABOUT_TO_PUBLISH = "about to publish";
+
+  private static final String NOW = "now";
+
+  /** Long enough to be killed or stopped in. */
+  private static final Duration MOMENT = Duration.ofMillis(200);
+
+  /** The shortest that there is: who is killed is soon replaced. */
+  static final Duration LEASE = Duration.ofSeconds(1);
 
   private final Process process;
   private final BufferedReader output;
@@ -80,8 +97,14 @@ final class PublisherProcess implements AutoCloseable {
       Mode mode, PostgresDatabase database, String bootstrap, String relay, int lanes) {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    // The heap that a backlog of any size must fit into.
-    command.addAll(List.of("-Xmx128m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"));
+    // The heap that a backlog of any size must fit into. A lane survives an Error, so the process
+    // must not.
+    command.addAll(
+        List.of(
+            "-Xmx128m",
+            "-XX:+ExitOnOutOfMemoryError",
+            "-XX:TieredStopAtLevel=1",
+            "-XX:+UseSerialGC"));
     // Fifty starts are cheaper with the classes of the first one, which leaves them when it ends.
     command.addAll(
         List.of(
@@ -147,11 +170,11 @@ final class PublisherProcess implements AutoCloseable {
     }
   }
 
-  /** Returns when the process is about to publish a batch. */
-  void awaitAboutToPublish() {
+  /** Returns when a slow process is where it waits a moment. */
+  void awaitMoment() {
     try {
       for (String line = output.readLine(); line != null; line = output.readLine()) {
-        if (line.equals(ABOUT_TO_PUBLISH)) {
+        if (line.equals(NOW)) {
           return;
         }
       }
@@ -159,6 +182,16 @@ final class PublisherProcess implements AutoCloseable {
       throw new IllegalStateException(e);
     }
     throw new AssertionError("the publisher ended");
+  }
+
+  /** Lets it change the number of lanes; it may not come to that. */
+  void changeLanes(int lanes) {
+    try {
+      process.getOutputStream().write(lanes);
+      process.getOutputStream().flush();
+    } catch (IOException e) {
+      // It was killed meanwhile.
+    }
   }
 
   /** Lets it stop in order. */
@@ -201,10 +234,14 @@ final class PublisherProcess implements AutoCloseable {
             .client("delivery.timeout.ms", 6_000)
             .timeout(Duration.ofSeconds(6));
     if (mode == Mode.SLOW_UNFENCED) {
-      Unfenced.of(builder);
+      // What is left open by somebody whom nobody fences ends by itself.
+      Unfenced.of(builder).client("transaction.timeout.ms", 8_000);
     }
     if (mode == Mode.AT_LEAST_ONCE) {
       builder.atLeastOnce();
+    }
+    if (mode == Mode.SLOW_COMMIT) {
+      builder.client("interceptor.classes", SlowCommit.class.getName());
     }
     try (HikariDataSource pool = pool(database, 4);
         JdbcStorage storage = JdbcStorage.create(pool);
@@ -215,16 +252,63 @@ final class PublisherProcess implements AutoCloseable {
                     mode == Mode.BACKFILL ? History.missed(storage) : storage.outbox(),
                     storage.checkpoints(),
                     storage.leases(),
-                    mode.isSlow() ? new SlowPublisher(kafka, mode == Mode.TORN) : kafka)
+                    mode.isSlow() && mode != Mode.SLOW_COMMIT
+                        ? new SlowPublisher(kafka, mode == Mode.TORN)
+                        : kafka)
                 .lanes(Integer.parseInt(args[6]))
-                // Longer than a new JVM on a busy machine needs to open a lane.
-                .leaseDuration(Duration.ofSeconds(2))
+                // Without fencing a busy machine must not make zombies.
+                .leaseDuration(mode == Mode.AT_LEAST_ONCE ? LEASE.multipliedBy(3) : LEASE)
                 .maxBatchMessages(mode == Mode.LARGE_BATCHES ? 2_000 : 50)
                 .start()) {
-      while (System.in.read() >= 0) {
-        relay.signal();
+      for (int lanes = System.in.read(); lanes >= 0; lanes = System.in.read()) {
+        try {
+          relay.changeLanes(lanes, "operator", "test");
+        } catch (RuntimeException e) {
+          System.err.println("not changed to " + lanes + " lanes: " + e.getMessage());
+        }
       }
     }
+  }
+
+  private static void moment() {
+    System.out.println(NOW);
+    LockSupport.parkNanos(MOMENT.toNanos());
+  }
+
+  /**
+   * The record of the progress is the last one before the commit. Consumers get the same setting,
+   * hence the second interface.
+   */
+  public static final class SlowCommit
+      implements ProducerInterceptor<byte[], byte[]>, ConsumerInterceptor<byte[], byte[]> {
+    private boolean messages;
+
+    @Override
+    public ProducerRecord<byte[], byte[]> onSend(ProducerRecord<byte[], byte[]> record) {
+      boolean progress = record.topic().startsWith("sluice-relay-");
+      if (progress && messages) {
+        moment();
+      }
+      messages = !progress;
+      return record;
+    }
+
+    @Override
+    public ConsumerRecords<byte[], byte[]> onConsume(ConsumerRecords<byte[], byte[]> records) {
+      return records;
+    }
+
+    @Override
+    public void onAcknowledgement(RecordMetadata metadata, Exception exception) {}
+
+    @Override
+    public void onCommit(Map<TopicPartition, OffsetAndMetadata> offsets) {}
+
+    @Override
+    public void configure(Map<String, ?> configs) {}
+
+    @Override
+    public void close() {}
   }
 
   /** The fewest connections that do: fifty processes come and go. */
@@ -269,9 +353,7 @@ final class PublisherProcess implements AutoCloseable {
         if (torn) {
           lane.publish(messages, former);
         }
-        System.out.println(ABOUT_TO_PUBLISH);
-        // Long enough to be stopped in.
-        LockSupport.parkNanos(Duration.ofMillis(200).toNanos());
+        moment();
       }
       lane.publish(torn ? List.of() : messages, reached);
       former = reached;

@@ -3,14 +3,26 @@ package dev.sluice.publisher;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.core.Position;
+import dev.sluice.core.event.EventIds;
+import dev.sluice.core.event.NewEvent;
+import dev.sluice.core.event.StreamId;
+import dev.sluice.core.outbox.IntegrationMessage;
 import dev.sluice.core.outbox.OutboxMessage;
+import dev.sluice.core.store.Append;
+import dev.sluice.core.store.ExpectedVersion;
+import dev.sluice.publisher.LaneStatus.Condition;
+import dev.sluice.publisher.kafka.KafkaMessagePublisher;
+import dev.sluice.publisher.kafka.PublishedLanguage;
 import io.cloudevents.CloudEvent;
 import io.cloudevents.SpecVersion;
+import java.net.URI;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.junit.jupiter.api.Test;
 
@@ -36,6 +48,117 @@ class RelayTest extends KafkaFixture {
       assertThat(event.getExtension("correlationid")).isEqualTo("correlation-account-1");
       assertThat(event.getExtension("causationid")).isNull();
       assertThat(Topic.data(event)).isEqualTo("{\"amount\":42}");
+    }
+  }
+
+  @Test
+  void K1_theEventNamesItsSchemaAndWhatCausedIt() {
+    URI schema = URI.create("https://schemas.example.com/deposit.json");
+    NewEvent plain = Messages.event(EventIds.next(), DEPOSIT, "a", "1");
+    IntegrationMessage message = plain.messages().get(0);
+    NewEvent caused =
+        new NewEvent(
+            plain.id(),
+            plain.type(),
+            plain.time(),
+            plain.data(),
+            plain.metadata(),
+            List.of(
+                new IntegrationMessage(
+                    message.id(),
+                    message.type(),
+                    message.key(),
+                    message.subject(),
+                    message.time(),
+                    message.data(),
+                    message.correlationId(),
+                    Optional.of("command-7"))));
+    storage
+        .eventStore()
+        .append(new Append(new StreamId("account", "a"), ExpectedVersion.any(), List.of(caused)));
+    try (KafkaMessagePublisher describing =
+            KafkaMessagePublisher.builder(
+                    bootstrap,
+                    SOURCE,
+                    PublishedLanguage.builder()
+                        .topic(name, 3, DEPOSIT)
+                        .dataSchema(DEPOSIT, schema)
+                        .build())
+                .build();
+        Relay relay = relay(describing).start()) {
+      CloudEvent event = topic.read(1).get(0).value();
+      assertThat(event.getDataSchema()).isEqualTo(schema);
+      assertThat(event.getExtension("causationid")).isEqualTo("command-7");
+    }
+  }
+
+  @Test
+  void O5_whatIsPublishedLeavesTheOutbox() {
+    for (int i = 0; i < 1_200; i++) {
+      append("k" + i % 5, "" + i);
+    }
+    try (Relay relay = relay().keepPublished().start()) {
+      assertThat(topic.read(1_200)).hasSize(1_200);
+      await("may be pruned", () -> relay.status().get(0).backlog() == 0 ? true : null);
+    }
+    assertThat(storage.outbox().count(Position.START)).isEqualTo(1_200);
+    try (Relay relay = relay().start()) {
+      // The last one stays: by it a lane tells whether the outbox is the one that it has read.
+      await("pruned", () -> storage.outbox().count(Position.START) == 1 ? true : null);
+    }
+    append("k0", "later");
+    try (Relay relay = relay().start()) {
+      assertThat(topic.read(1_201)).hasSize(1_201);
+      assertThat(awaitStatus(Condition.RUNNING).error()).isEmpty();
+    }
+  }
+
+  @Test
+  void K4_aMissingTopicThatNobodyMayCreateIsNamedInTheStatus_andTheLaneGoesOnWhenItIsThere() {
+    String missing = name + "-missing";
+    append("a", "1");
+    try (KafkaMessagePublisher strict =
+            KafkaMessagePublisher.builder(
+                    bootstrap,
+                    SOURCE,
+                    PublishedLanguage.builder().topic(missing, 2, DEPOSIT).build())
+                .createTopics(false)
+                .build();
+        Relay relay = relay(strict).start()) {
+      LaneStatus failing = awaitStatus(Condition.FAILING);
+      assertThat(failing.error().orElseThrow()).contains("is missing: create it with");
+      assertThat(failing.backlog()).isEqualTo(1);
+      createTopic(missing, 2, Map.of());
+      createTopic(progressTopic(), 1, Map.of("cleanup.policy", "compact"));
+      assertThat(new Topic(bootstrap, missing).byKey(1)).isEqualTo(Map.of("a", List.of("1")));
+      assertThat(awaitStatus(Condition.RUNNING).error()).isEmpty();
+    }
+  }
+
+  @Test
+  void K4_whoReachesTheStoreButNotKafkaLeavesTheLanesToOthers() {
+    append("a", "1");
+    try (KafkaMessagePublisher cutOff =
+            KafkaMessagePublisher.builder(
+                    "localhost:1",
+                    SOURCE,
+                    PublishedLanguage.builder().topic(name, 3, DEPOSIT).build())
+                .timeout(Duration.ofMillis(500))
+                .build();
+        Relay first = relay(cutOff).owner("cut off").lanes(2).start()) {
+      assertThat(awaitStatus(Condition.FAILING).owner()).contains("cut off");
+      try (Relay second = relay().owner("healthy").lanes(2).start()) {
+        assertThat(topic.read(1)).hasSize(1);
+        await(
+            "the healthy one has all lanes",
+            () ->
+                control().status().stream()
+                            .filter(lane -> lane.owner().equals(Optional.of("healthy")))
+                            .count()
+                        == 2
+                    ? true
+                    : null);
+      }
     }
   }
 

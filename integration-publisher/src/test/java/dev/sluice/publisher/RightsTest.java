@@ -109,6 +109,29 @@ class RightsTest {
   }
 
   @Test
+  void withoutTheRightToLookForForgottenTransactionsTheLanePublishes() throws Exception {
+    Messages.append(storage, KafkaFixture.DEPOSIT, "a", "1");
+    try (Admin admin = Admin.create(Map.of("bootstrap.servers", kafka.bootstrap()));
+        KafkaMessagePublisher publisher = publisher("unread")) {
+      publisher.verify();
+      AclBinding rest = allowTheRest(ResourceType.TOPIC, "unread");
+      AclBinding denied = deny(ResourceType.TOPIC, "unread", AclOperation.READ);
+      admin.createAcls(List.of(rest, denied)).all().get();
+      try (Relay relay = relay("unread", publisher)) {
+        KafkaFixture.await(
+            "published",
+            () ->
+                relay.status().stream().anyMatch(status -> status.position().value() > 0)
+                    ? true
+                    : null);
+      }
+      admin.deleteAcls(List.of(rest.toFilter(), denied.toFilter())).all().get();
+      assertThat(new Topic(kafka.bootstrap(), "unread").byKey(1))
+          .isEqualTo(Map.of("a", List.of("1")));
+    }
+  }
+
+  @Test
   void withoutTheRightToTheTopicVerifyNamesIt() throws Exception {
     try (Admin admin = Admin.create(Map.of("bootstrap.servers", kafka.bootstrap()));
         KafkaMessagePublisher publisher = publisher("hidden")) {

@@ -157,8 +157,10 @@ final class KafkaLane implements MessagePublisher.Lane {
               + " bytes, the producer's max.request.size is "
               + publisher.maxRequestSize());
     }
-    // A compressed record may fit where its plain form doesn't: then only the broker can tell.
-    if (!publisher.compresses() && size > limits.getOrDefault(route.topic(), Integer.MAX_VALUE)) {
+    // A compressed record may fit where its plain form doesn't: then only the broker can tell, and
+    // the batch is aborted. Without a transaction, what is behind the record would overtake it.
+    boolean brokerDecides = publisher.compresses() && transactions;
+    if (!brokerDecides && size > limits.getOrDefault(route.topic(), Integer.MAX_VALUE)) {
       int limit = publisher.maxMessageBytes(route.topic());
       limits.put(route.topic(), limit);
       if (size > limit) {

@@ -18,6 +18,7 @@ import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 /**
@@ -110,14 +111,11 @@ public final class KafkaMessagePublisher implements MessagePublisher {
     Map<String, Integer> limits = topics.prepare(progressTopic, lane + 1);
     Map<String, Object> config = new HashMap<>(producerConfig);
     // A batch is refused as a whole, so none may be greater than the least limit.
-    limits.values().stream()
-        .min(Integer::compare)
-        .ifPresent(
-            limit ->
-                config.merge(
-                    ProducerConfig.BATCH_SIZE_CONFIG,
-                    limit,
-                    (mine, least) -> Math.min((Integer) mine, (Integer) least)));
+    int batchSize = number(config, ProducerConfig.BATCH_SIZE_CONFIG);
+    for (int limit : limits.values()) {
+      batchSize = Math.min(batchSize, limit);
+    }
+    config.put(ProducerConfig.BATCH_SIZE_CONFIG, batchSize);
     String transactionalId = progressTopic + "-" + lane + unfenced;
     if (transactions) {
       config.put(ProducerConfig.TRANSACTIONAL_ID_CONFIG, transactionalId);
@@ -129,13 +127,9 @@ public final class KafkaMessagePublisher implements MessagePublisher {
         // Fences the earlier owner and ends its open transaction, so that what is read next is
         // the last word.
         producer.initTransactions();
+        forgotten.abort(transactionalId, new TopicPartition(progressTopic, lane));
       }
-      Optional<Progress> last =
-          progress.read(
-              progressTopic,
-              lane,
-              topics.end(progressTopic, lane),
-              partition -> transactions && forgotten.abort(transactionalId, partition));
+      Optional<Progress> last = progress.read(progressTopic, lane, topics.end(progressTopic, lane));
       return new KafkaLane(this, relay, lane, progressTopic, producer, last, limits);
     } catch (KafkaException e) {
       producer.close(Duration.ZERO);
@@ -205,7 +199,9 @@ public final class KafkaMessagePublisher implements MessagePublisher {
 
     /**
      * Gives transactions up: consumers see a message some milliseconds earlier, but may see the
-     * last batch again after a failure, and a paused owner of a lane is not fenced.
+     * last batch again after a failure, and a paused owner of a lane is not fenced. If that goes on
+     * and sets the progress back, the lane waits for {@code RelayControl.restart}. Compressed or
+     * not, a message must fit into the topic's limit in its plain form.
      */
     public Builder atLeastOnce() {
       this.transactions = false;

@@ -11,7 +11,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.function.Predicate;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.ProducerRecord;
@@ -47,9 +46,8 @@ final class KafkaProgress {
    *
    * @param end the end of the lane's partition, with what is not committed. The end that a reader
    *     of committed records is told may lie before a commit that was just acknowledged
-   * @param unblock called when nothing can be read for long; says whether to go on
    */
-  Optional<Progress> read(String topic, int lane, long end, Predicate<TopicPartition> unblock) {
+  Optional<Progress> read(String topic, int lane, long end) {
     TopicPartition partition = new TopicPartition(topic, lane);
     byte[] key = key(lane);
     try (var consumer =
@@ -64,7 +62,7 @@ final class KafkaProgress {
       // not, as after many aborted transactions.
       for (long look = FIRST_LOOK; ; look *= 64) {
         long from = Math.max(begin, end - look);
-        byte[] last = last(consumer, partition, key, from, end, unblock);
+        byte[] last = last(consumer, partition, key, from, end);
         if (last != null) {
           return Optional.of(parse(last, partition));
         }
@@ -83,8 +81,7 @@ final class KafkaProgress {
       TopicPartition partition,
       byte[] key,
       long from,
-      long end,
-      Predicate<TopicPartition> unblock) {
+      long end) {
     consumer.seek(partition, from);
     byte[] last = null;
     long deadline = System.nanoTime() + timeout.toNanos();
@@ -98,10 +95,6 @@ final class KafkaProgress {
       if (consumer.position(partition) > before) {
         deadline = System.nanoTime() + timeout.toNanos();
       } else if (System.nanoTime() - deadline > 0) {
-        if (unblock.test(partition)) {
-          deadline = System.nanoTime() + timeout.toNanos();
-          continue;
-        }
         throw new BrokerUnavailableException(
             "progress topic "
                 + partition.topic()

@@ -157,6 +157,8 @@ final class PostgresPublish implements Benchmark {
             postgres.storage().leases(),
             publisher)
         .maxBatchMessages(BATCH)
+        // The next one publishes the same messages.
+        .keepPublished()
         .start();
   }
 

@@ -122,13 +122,21 @@ final class Servers implements AutoCloseable {
   }
 
   private static Supplier<Service> sqlite() {
-    Path file;
+    Path file = temporaryFile("bank.db");
+    return () -> new Service(SqliteStorage.open(file), () -> {});
+  }
+
+  /** Another context has a database of its own, whatever the bank's store is. */
+  static String fraudDatabase() {
+    return "jdbc:sqlite:" + temporaryFile("fraud.db");
+  }
+
+  private static Path temporaryFile(String name) {
     try {
-      file = Files.createTempDirectory("sluice-bank").resolve("bank.db");
+      return Files.createTempDirectory("sluice-bank").resolve(name);
     } catch (IOException e) {
       throw new DemoException("No temporary folder for the SQLite file: " + e.getMessage(), e);
     }
-    return () -> new Service(SqliteStorage.open(file), () -> {});
   }
 
   private static Supplier<HikariConfig> embedded() {
@@ -236,6 +244,8 @@ final class Servers implements AutoCloseable {
     return Relay.builder(
             relayName, storage.outbox(), storage.checkpoints(), storage.leases(), publisher)
         .leaseDuration(Story.LEASE)
+        // So that what was published can be compared with what should have been.
+        .keepPublished()
         .start();
   }
 

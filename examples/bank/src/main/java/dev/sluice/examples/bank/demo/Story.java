@@ -32,7 +32,7 @@ final class Story {
     String savings = "savings-" + run;
     String holiday = "holiday-" + run;
 
-    try (FraudDesk fraud = new FraudDesk(servers.kafka(), Servers.TOPIC)) {
+    try (FraudDesk fraud = new FraudDesk(servers.kafka(), Servers.TOPIC, Servers.fraudDatabase())) {
       SluiceChapters sluice = new SluiceChapters(servers, fraud, out);
       try (Servers.Service service = servers.openStore();
           MessagePublisher publisher = servers.publisher();

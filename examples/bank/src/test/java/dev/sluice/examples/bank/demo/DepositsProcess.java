@@ -26,7 +26,7 @@ final class DepositsProcess {
         Servers.Service service = servers.openStore();
         MessagePublisher publisher = servers.publisher();
         Relay relay = servers.relay(service.storage(), publisher);
-        FraudDesk fraud = new FraudDesk(servers.kafka(), Servers.TOPIC)) {
+        FraudDesk fraud = new FraudDesk(servers.kafka(), Servers.TOPIC, Servers.fraudDatabase())) {
       Bank bank = servers.bank(service);
       List<Callable<Void>> work = new ArrayList<>();
       for (int i = 0; i < 8; i++) {
