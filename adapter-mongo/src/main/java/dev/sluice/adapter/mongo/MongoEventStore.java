@@ -86,7 +86,7 @@ final class MongoEventStore implements EventStore {
         // The tail is read first and the ids after that: once the tail has moved, an earlier try
         // that is still on its way can no longer get in.
         long actual = tail;
-        return stored(append).orElseThrow(() -> append.conflict(actual));
+        return repeated(append).orElseThrow(() -> append.conflict(actual));
       }
       switch (committer.commit(commit, tail + 1)) {
         case Committer.Outcome.Stored(long number) -> {
@@ -98,7 +98,7 @@ final class MongoEventStore implements EventStore {
         }
         case Committer.Outcome.Failed(RuntimeException cause) -> throw cause;
         case Committer.Outcome.DuplicateKey() -> {
-          Optional<AppendResult> repeated = stored(append);
+          Optional<AppendResult> repeated = repeated(append);
           if (repeated.isPresent()) {
             return repeated.get();
           }
@@ -125,7 +125,8 @@ final class MongoEventStore implements EventStore {
         new IllegalStateException("overtaken by fillers"));
   }
 
-  private Optional<AppendResult> stored(Append append) {
+  /** What the first try returned, if this append is stored already. */
+  Optional<AppendResult> repeated(Append append) {
     return append.repeatOf(stored(append.ids()));
   }
 

@@ -46,7 +46,7 @@ public final class MongoStorage implements Storage {
   private final Committer committer;
   private final Hints hints;
   private final Concerns concerns;
-  private final EventStore eventStore;
+  private final MongoEventStore eventStore;
   private final GlobalLog globalLog;
   private final Outbox outbox;
   private final CheckpointStore checkpoints;
