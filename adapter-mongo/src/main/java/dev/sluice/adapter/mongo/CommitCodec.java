@@ -1,6 +1,7 @@
 package dev.sluice.adapter.mongo;
 
 import dev.sluice.core.Payload;
+import dev.sluice.core.StoreRefusedException;
 import dev.sluice.core.event.RecordedEvent;
 import dev.sluice.core.event.StreamId;
 import dev.sluice.core.outbox.IntegrationMessage;
@@ -148,7 +149,13 @@ final class CommitCodec implements Codec<Commit> {
 
     UUID requireId() {
       if (id == null) {
-        throw new IllegalStateException("an event or message of type '" + type + "' has no id");
+        // Not an IllegalStateException: that is the driver's for a client that is closed.
+        throw new StoreRefusedException(
+            "an event or message of type '"
+                + type
+                + "' has no id, so something else has written to "
+                + Schema.COMMITS
+                + "; restore it from a backup");
       }
       return id;
     }

@@ -1,10 +1,11 @@
 package dev.sluice.adapter.mongo;
 
 import com.mongodb.client.MongoCursor;
-import com.mongodb.client.model.Filters;
 import com.mongodb.client.model.Projections;
 import java.util.ArrayList;
 import java.util.List;
+import org.bson.BsonDocument;
+import org.bson.BsonInt64;
 import org.bson.conversions.Bson;
 
 /**
@@ -28,15 +29,26 @@ final class CommitReader {
    * @param wanted how many events or messages are still missing
    */
   Page read(Bson filter, Bson sort, int wanted) {
-    return read(filter, sort, wanted, Projections.fields());
+    return read(filter, sort, wanted, Integer.MAX_VALUE);
+  }
+
+  /** No more than so many commits. */
+  Page read(Bson filter, Bson sort, int wanted, long atMost) {
+    return read(filter, sort, wanted, atMost, Projections.fields());
   }
 
   Page read(Bson filter, Bson sort, int wanted, Bson projection) {
-    int limit = Math.max(1, wanted / perCommit + (wanted % perCommit == 0 ? 0 : 1));
+    return read(filter, sort, wanted, Integer.MAX_VALUE, projection);
+  }
+
+  private Page read(Bson filter, Bson sort, int wanted, long atMost, Bson projection) {
+    int guess = wanted / perCommit + (wanted % perCommit == 0 ? 0 : 1);
+    int limit = (int) Math.clamp(guess, 1, atMost);
     return database.call(
         () -> {
           List<Commit> commits = new ArrayList<>();
           int events = 0;
+          long greatest = 0;
           try (MongoCursor<Commit> cursor =
               database
                   .commits()
@@ -51,9 +63,10 @@ final class CommitReader {
               Commit commit = cursor.next();
               commits.add(commit);
               events += Math.max(commit.events().size(), commit.messages().size());
-              counter.saw(commit.number());
+              greatest = Math.max(greatest, commit.number());
             }
           }
+          counter.saw(greatest);
           if (events > 0) {
             learn(events / commits.size());
           }
@@ -68,7 +81,9 @@ final class CommitReader {
 
   record Page(List<Commit> commits, boolean ends) {}
 
-  static Bson between(String field, long from, long to) {
-    return Filters.and(Filters.gte(field, from), Filters.lte(field, to));
+  /** In one document: each part of an $and is another one to walk through for each commit. */
+  static BsonDocument between(String field, long from, long to) {
+    return new BsonDocument(
+        field, new BsonDocument("$gte", new BsonInt64(from)).append("$lte", new BsonInt64(to)));
   }
 }

@@ -2,18 +2,23 @@ package dev.sluice.adapter.mongo;
 
 import com.mongodb.MongoBulkWriteException;
 import com.mongodb.MongoException;
+import com.mongodb.MongoExecutionTimeoutException;
+import com.mongodb.MongoOperationTimeoutException;
 import com.mongodb.bulk.BulkWriteError;
 import com.mongodb.client.MongoCollection;
 import com.mongodb.client.model.InsertManyOptions;
 import dev.sluice.core.StoreRefusedException;
 import dev.sluice.core.StoreUnavailableException;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import org.bson.RawBsonDocument;
 
 /**
@@ -34,6 +39,9 @@ final class Committer implements AutoCloseable {
     /** Something unique was there before; the number that was drawn is filled. */
     record DuplicateKey() implements Outcome {}
 
+    /** No answer in time: it is stored under this number, or may still be. */
+    record Undecided(long number) implements Outcome {}
+
     /** It is not known whether it is stored, or it is known that it is not. */
     record Failed(RuntimeException cause) implements Outcome {}
   }
@@ -43,11 +51,16 @@ final class Committer implements AutoCloseable {
   private static final int MAX_COMMITS = 500;
   private static final int MAX_BYTES = 16 * 1024 * 1024;
 
+  // An insert that meets an open transaction waits for its end, and all that share it wait too.
+  private static final Duration PATIENCE = Duration.ofSeconds(2);
+  private static final Duration CLOSING = Duration.ofSeconds(10);
+
   private final Database database;
   private final Counter counter;
   private final Frontier frontier;
   private final Runnable betweenDrawAndInsert;
   private final Deque<Waiting> queue = new ArrayDeque<>();
+  private final List<Thread> threads = new ArrayList<>();
   private boolean closed;
 
   private record Waiting(EncodedCommit commit, long version, CompletableFuture<Outcome> outcome) {}
@@ -63,7 +76,7 @@ final class Committer implements AutoCloseable {
     this.frontier = frontier;
     this.betweenDrawAndInsert = betweenDrawAndInsert;
     for (int i = 1; i <= THREADS; i++) {
-      Thread.ofPlatform().daemon().name("sluice-mongo-commit-" + i).start(this::work);
+      threads.add(Thread.ofPlatform().daemon().name("sluice-mongo-commit-" + i).start(this::work));
     }
   }
 
@@ -72,12 +85,28 @@ final class Committer implements AutoCloseable {
     Waiting waiting = new Waiting(commit, version, new CompletableFuture<>());
     synchronized (queue) {
       if (closed) {
-        database.requireOpen();
+        throw database.closed();
       }
       queue.addLast(waiting);
       queue.notify();
     }
     return waiting.outcome().join();
+  }
+
+  /** Without others, by the caller's thread: for a commit that would make them wait. */
+  Outcome commitAlone(EncodedCommit commit, long version, Duration patience) {
+    Waiting waiting = new Waiting(commit, version, new CompletableFuture<>());
+    commit(List.of(waiting), patience);
+    return waiting.outcome().join();
+  }
+
+  /**
+   * Sees to it that an undecided commit is stored now or never will be under this number.
+   *
+   * @return false if that can't be said in time
+   */
+  boolean settle(long number) {
+    return frontier.fill(List.of(number), BY, Frontier.PATIENCE_OF_WRITERS);
   }
 
   private void work() {
@@ -93,7 +122,7 @@ final class Committer implements AutoCloseable {
         return;
       }
       try {
-        commit(batch);
+        commit(batch, PATIENCE);
       } catch (RuntimeException e) {
         fail(batch, e);
       } catch (Error e) {
@@ -125,12 +154,20 @@ final class Committer implements AutoCloseable {
     }
   }
 
-  private void commit(List<Waiting> batch) {
+  private void commit(List<Waiting> batch, Duration patience) {
     long first = counter.draw(batch.size());
     Map<Integer, Outcome> refused = new TreeMap<>();
     try {
       betweenDrawAndInsert.run();
-      for (BulkWriteError error : insert(batch, first)) {
+      Optional<List<BulkWriteError>> errors = insert(batch, first, patience);
+      if (errors.isEmpty()) {
+        // Each caller goes on with its own, so that these threads are free for the others.
+        for (int i = 0; i < batch.size(); i++) {
+          batch.get(i).outcome().complete(new Outcome.Undecided(first + i));
+        }
+        return;
+      }
+      for (BulkWriteError error : errors.get()) {
         refused.put(error.getIndex(), refusal(error));
       }
     } catch (StoreUnavailableException e) {
@@ -151,7 +188,10 @@ final class Committer implements AutoCloseable {
     if (!refused.isEmpty()) {
       try {
         // The losers fill their holes themselves, so that no reader waits for them.
-        frontier.fill(refused.keySet().stream().map(i -> first + i).toList(), BY);
+        frontier.fill(
+            refused.keySet().stream().map(i -> first + i).toList(),
+            BY,
+            Frontier.PATIENCE_OF_WRITERS);
       } finally {
         refused.forEach((i, outcome) -> batch.get(i).outcome().complete(outcome));
       }
@@ -168,32 +208,49 @@ final class Committer implements AutoCloseable {
                     + error.getMessage()));
   }
 
-  private List<BulkWriteError> insert(List<Waiting> batch, long first) {
+  /** What was refused of it; empty if no answer came in time. */
+  private Optional<List<BulkWriteError>> insert(
+      List<Waiting> batch, long first, Duration patience) {
     List<RawBsonDocument> documents = new ArrayList<>(batch.size());
     for (int i = 0; i < batch.size(); i++) {
       documents.add(batch.get(i).commit().at(first + i, batch.get(i).version()));
     }
-    MongoCollection<RawBsonDocument> commits = database.encodedCommits();
+    MongoCollection<RawBsonDocument> commits =
+        database.encodedCommits().withTimeout(patience.toMillis(), TimeUnit.MILLISECONDS);
     return database.call(
         () -> {
           try {
             commits.insertMany(documents, new InsertManyOptions().ordered(false));
-            return List.of();
+            return Optional.of(List.of());
           } catch (MongoBulkWriteException e) {
+            if (Database.isOutOfTime(e.getWriteConcernError())) {
+              return Optional.empty();
+            }
             if (e.getWriteConcernError() != null) {
               throw new MongoException(
                   "stored, but not as durably as asked for: " + e.getWriteConcernError(), e);
             }
-            return e.getWriteErrors();
+            return Optional.of(e.getWriteErrors());
+          } catch (MongoOperationTimeoutException | MongoExecutionTimeoutException e) {
+            return Optional.empty();
           }
         });
   }
 
+  /** Takes no more, and waits for those that it has taken. */
   @Override
   public void close() {
     synchronized (queue) {
       closed = true;
       queue.notifyAll();
+    }
+    try {
+      for (Thread thread : threads) {
+        // Not for ever: a server that is gone gives no answer.
+        thread.join(CLOSING.toMillis());
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
     }
   }
 }

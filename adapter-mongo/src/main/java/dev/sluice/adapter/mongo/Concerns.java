@@ -12,22 +12,34 @@ record Concerns(WriteConcern write, ReadConcern read) {
   /** What is given up on a server of this kind, each with the guarantee's number; or nothing. */
   List<String> losses(boolean replicaSet) {
     List<String> losses = new ArrayList<>();
-    if (replicaSet && !"majority".equals(write.getWObject())) {
+    boolean majorityWrites = "majority".equals(write.getWObject());
+    boolean majorityReads =
+        read.getLevel() == ReadConcernLevel.MAJORITY
+            || read.getLevel() == ReadConcernLevel.LINEARIZABLE;
+    if (replicaSet && !majorityWrites) {
       losses.add(
           "write concern "
               + write.asDocument()
               + ": a new primary can lack appends that were acknowledged (S1), and positions that"
               + " were read can appear again with other events (G2)");
     }
+    if (replicaSet && !majorityWrites && majorityReads) {
+      losses.add(
+          "write concern "
+              + write.asDocument()
+              + " below read concern "
+              + read.asDocument()
+              + ": a read can lack what was acknowledged just before (S7), and a conflict (S4) or a"
+              + " repeated append (S6) can end as unavailable until a majority has it");
+    }
     if (!Boolean.TRUE.equals(write.getJournal())) {
       losses.add(
           "write concern "
               + write.asDocument()
-              + ": not journaled, a server that dies can lose appends that were acknowledged (S1)");
+              + ": not journaled, a server that dies can lose appends that were acknowledged (S1)"
+              + (replicaSet ? "" : " or read, and use their positions again (G2)"));
     }
-    if (replicaSet
-        && read.getLevel() != ReadConcernLevel.MAJORITY
-        && read.getLevel() != ReadConcernLevel.LINEARIZABLE) {
+    if (replicaSet && !majorityReads) {
       losses.add(
           "read concern "
               + read.asDocument()

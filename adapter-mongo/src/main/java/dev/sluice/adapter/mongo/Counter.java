@@ -33,6 +33,13 @@ final class Counter {
     seen.accumulateAndGet(number, Math::max);
   }
 
+  /**
+   * Whatever is stored counts as seen, so that the next number is free, also if draws were lost.
+   */
+  void passStored() {
+    saw(database.lastNumber());
+  }
+
   /** Draws consecutive numbers and returns the first. */
   long draw(int count) {
     MongoCollection<Document> meta =

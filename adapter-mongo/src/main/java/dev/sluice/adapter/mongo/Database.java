@@ -5,9 +5,12 @@ import com.mongodb.MongoException;
 import com.mongodb.MongoSecurityException;
 import com.mongodb.MongoWriteException;
 import com.mongodb.ReadPreference;
+import com.mongodb.bulk.WriteConcernError;
 import com.mongodb.client.MongoClient;
 import com.mongodb.client.MongoCollection;
 import com.mongodb.client.MongoDatabase;
+import com.mongodb.client.model.Projections;
+import com.mongodb.client.model.Sorts;
 import com.mongodb.connection.ClusterDescription;
 import com.mongodb.connection.ClusterType;
 import com.mongodb.connection.ServerDescription;
@@ -34,6 +37,7 @@ final class Database {
   // Unauthorized, AuthenticationFailed, and what hosted servers answer instead.
   private static final Set<Integer> NOT_ALLOWED = Set.of(13, 18, 8000);
   private static final int COMMAND_NOT_FOUND = 59;
+  private static final int MAX_TIME_EXPIRED = 50;
   private static final String OLD_HELLO = "isMaster";
 
   private final MongoClient client;
@@ -83,6 +87,19 @@ final class Database {
     return database.getCollection(name);
   }
 
+  /** The greatest number of a commit or a filler; 0 if there is none. */
+  long lastNumber() {
+    Document last =
+        call(
+            () ->
+                collection(Schema.COMMITS)
+                    .find()
+                    .sort(Sorts.descending(Fields.ID))
+                    .projection(Projections.include(Fields.ID))
+                    .first());
+    return last == null ? 0 : last.getLong(Fields.ID);
+  }
+
   ClusterType topology() {
     return client.getClusterDescription().getType();
   }
@@ -91,6 +108,11 @@ final class Database {
     return topology() == ClusterType.REPLICA_SET
         || topology() == ClusterType.SHARDED
         || topology() == ClusterType.LOAD_BALANCED;
+  }
+
+  /** Whether reads show what a crash of the server can still take back, and writes need not. */
+  boolean showsUnjournaled() {
+    return !hasReplicaSet() && Boolean.TRUE.equals(database.getWriteConcern().getJournal());
   }
 
   /** The greatest document that the server takes, in bytes. */
@@ -143,8 +165,12 @@ final class Database {
 
   void requireOpen() {
     if (closed) {
-      throw new IllegalStateException("the storage on " + where + " is closed; create a new one");
+      throw closed();
     }
+  }
+
+  IllegalStateException closed() {
+    return new IllegalStateException("the storage on " + where + " is closed; create a new one");
   }
 
   void run(Runnable operation) {
@@ -200,6 +226,11 @@ final class Database {
             + e.getMessage()
             + ")",
         e);
+  }
+
+  /** Whether a write is done, and the time was over before it was as durable as asked for. */
+  static boolean isOutOfTime(@Nullable WriteConcernError error) {
+    return error != null && error.getCode() == MAX_TIME_EXPIRED;
   }
 
   static boolean isDuplicateKey(MongoException e) {

@@ -4,8 +4,6 @@ import com.mongodb.MongoException;
 import com.mongodb.client.MongoClient;
 import com.mongodb.client.MongoClients;
 import com.mongodb.client.model.Filters;
-import com.mongodb.client.model.Projections;
-import com.mongodb.client.model.Sorts;
 import dev.sluice.core.Position;
 import dev.sluice.core.SluiceException;
 import dev.sluice.core.coordination.Checkpoint;
@@ -83,7 +81,7 @@ public final class Doctor {
 
   Diagnosis examine(int schemaVersion) {
     Frontier.Settled settled = frontier.advance();
-    long last = lastNumber();
+    long last = database.lastNumber();
     long drawn = counter();
     Optional<Frontier.Hole> hole = frontier.hole();
     if (drawn < last) {
@@ -142,19 +140,6 @@ public final class Doctor {
   private long fillers() {
     return database.call(
         () -> database.collection(Schema.COMMITS).countDocuments(Filters.eq(Fields.CATEGORY, "")));
-  }
-
-  private long lastNumber() {
-    Document last =
-        database.call(
-            () ->
-                database
-                    .collection(Schema.COMMITS)
-                    .find()
-                    .sort(Sorts.descending(Fields.ID))
-                    .projection(Projections.include(Fields.ID))
-                    .first());
-    return last == null ? 0 : last.getLong(Fields.ID);
   }
 
   private long counter() {

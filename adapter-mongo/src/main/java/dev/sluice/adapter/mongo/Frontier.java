@@ -21,6 +21,8 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.Lock;
+import java.util.concurrent.locks.ReentrantLock;
 import org.bson.Document;
 import org.jspecify.annotations.Nullable;
 
@@ -48,6 +50,11 @@ final class Frontier {
   /** Numbers that were drawn before {@code since} and are missing, at least the first of them. */
   record Hole(long from, long until, long sinceNanos, Instant since) {}
 
+  // An insert that a caller's open transaction has under way makes a filler wait for its end.
+  static final Duration PATIENCE_OF_WRITERS = Duration.ofSeconds(8);
+  private static final Duration PATIENCE_OF_READERS = Duration.ofMillis(500);
+
+  private static final String BY = "reader";
   private static final int PAGE = 1_000;
 
   // So far may a new process have to look for holes again.
@@ -59,7 +66,10 @@ final class Frontier {
   private final Duration grace;
   private volatile @Nullable Settled settled;
   private volatile long marked;
+  private final Lock filling = new ReentrantLock();
   private @Nullable Hole hole;
+  // Of the hole: when a filler may be tried.
+  private long dueNanos;
 
   Frontier(Database database, Counter counter, Joined joined, Duration grace) {
     this.database = database;
@@ -82,6 +92,7 @@ final class Frontier {
   /** Looks how far it goes now, and closes a hole that has been there for longer than the grace. */
   Settled advance() {
     Settled reached = known();
+    long tried = 0;
     while (true) {
       List<Document> page = next(reached);
       int contiguous = 0;
@@ -93,17 +104,19 @@ final class Frontier {
                 number(commit),
                 count == 0 ? reached.head() : Positions.of(number(commit), count - 1));
       }
-      Settled now = publish(reached);
+      Settled now = settle(reached);
       if (now.number() > reached.number()) {
         // Another thread is ahead; what this one has read of a hole is old.
         reached = now;
         continue;
       }
-      mark(reached);
+      long missing = reached.number() + 1;
       boolean stopped = contiguous < page.size();
-      if (stopped && !closed(reached.number() + 1, number(page.getLast()))) {
+      // Once: a filler can be there and be shown later, when a majority has it.
+      if (stopped && (missing == tried || !closed(missing, number(page.getLast())))) {
         return reached;
       }
+      tried = missing;
       if (!stopped && page.size() < PAGE) {
         return reached;
       }
@@ -127,6 +140,26 @@ final class Frontier {
     return commit.getLong(Fields.ID);
   }
 
+  /** Makes it known, or returns what another thread has made known, if that goes further. */
+  private Settled settle(Settled reached) {
+    Settled known = settled;
+    if (known != null && known.number() >= reached.number()) {
+      return known;
+    }
+    if (database.showsUnjournaled()) {
+      // Whoever was given an event must not see its number used again after a crash. The journal
+      // is one, so a later write that is in it has brought everything before it along.
+      database.run(() -> writeMark(reached));
+    } else if (reached.number() - marked >= MARK_EVERY) {
+      try {
+        writeMark(reached);
+      } catch (MongoException e) {
+        // It only spares the next process a search; the next one will do.
+      }
+    }
+    return publish(reached);
+  }
+
   private synchronized Settled publish(Settled reached) {
     Settled known = settled;
     if (known == null || reached.number() > known.number()) {
@@ -143,14 +176,23 @@ final class Frontier {
 
   /** Whether the hole is closed now, by this call or by somebody else. */
   private boolean closed(long from, long until) {
-    if (joined.hasEnded(from)) {
-      return fill(List.of(from), "reader");
-    }
+    boolean aborted = joined.hasEnded(from);
     Hole due = due(from, until);
-    if (due == null) {
+    if ((due == null && !aborted) || !filling.tryLock()) {
       return false;
     }
-    return fillRange(due.from(), due.until());
+    try {
+      boolean closed =
+          due == null
+              ? fill(List.of(from), BY, PATIENCE_OF_READERS)
+              : fillRange(due.from(), due.until());
+      if (!closed) {
+        backOff(from);
+      }
+      return closed;
+    } finally {
+      filling.unlock();
+    }
   }
 
   private synchronized @Nullable Hole due(long from, long until) {
@@ -161,8 +203,16 @@ final class Frontier {
     }
     if (hole == null || hole.from() != from) {
       hole = new Hole(from, until, System.nanoTime(), Instant.now());
+      dueNanos = hole.sinceNanos() + grace.toNanos();
     }
-    return System.nanoTime() - hole.sinceNanos() >= grace.toNanos() ? hole : null;
+    return System.nanoTime() - dueNanos >= 0 ? hole : null;
+  }
+
+  /** A transaction holds the number: it is not tried again at once, readers have more to do. */
+  private synchronized void backOff(long from) {
+    if (hole != null && hole.from() == from) {
+      dueNanos = System.nanoTime() + grace.toNanos();
+    }
   }
 
   private boolean fillRange(long from, long until) {
@@ -180,25 +230,27 @@ final class Frontier {
         missing.add(number);
       }
     }
-    return missing.isEmpty() || fill(missing, "reader");
+    return missing.isEmpty() || fill(missing, BY, PATIENCE_OF_READERS);
   }
 
   /**
    * Puts fillers where there is nothing yet. What is there stays: a filler is only ever inserted.
    *
-   * @return whether all of these numbers are taken now
+   * @return whether all of these numbers are taken now; false if that took too long
    */
-  boolean fill(List<Long> numbers, String by) {
+  boolean fill(List<Long> numbers, String by, Duration patience) {
     List<Document> fillers = numbers.stream().map(number -> filler(number, by)).toList();
-    // An insert that a caller's open transaction has under way makes this one wait for its end.
     MongoCollection<Document> commits =
-        database.collection(Schema.COMMITS).withTimeout(5, TimeUnit.SECONDS);
+        database.collection(Schema.COMMITS).withTimeout(patience.toMillis(), TimeUnit.MILLISECONDS);
     return database.call(
         () -> {
           try {
             commits.insertMany(fillers, new InsertManyOptions().ordered(false));
             return true;
           } catch (MongoBulkWriteException e) {
+            if (Database.isOutOfTime(e.getWriteConcernError())) {
+              return false;
+            }
             if (e.getWriteConcernError() != null
                 || e.getWriteErrors().stream()
                     .anyMatch(error -> error.getCode() != Database.DUPLICATE_KEY)) {
@@ -239,26 +291,21 @@ final class Frontier {
             ? new Settled(0, Position.START)
             : new Settled(mark.getLong(Fields.VALUE), new Position(mark.getLong(Fields.POSITION)));
     marked = loaded.number();
-    return publish(loaded);
+    return loaded.number() == 0 ? publish(loaded) : settle(loaded);
   }
 
-  /** Only so that the next process need not look through all numbers. */
-  private void mark(Settled reached) {
-    if (reached.number() - marked < MARK_EVERY) {
-      return;
-    }
+  /** From where the next process looks for holes. */
+  private void writeMark(Settled reached) {
+    database
+        .collection(Schema.META)
+        .updateOne(
+            Filters.eq(Fields.ID, Fields.META_SETTLED),
+            Updates.combine(
+                Updates.max(Fields.VALUE, reached.number()),
+                Updates.max(Fields.POSITION, reached.head().value()),
+                // So that it always writes, also where another process has gone further.
+                Updates.inc(Fields.REVISION, 1L)),
+            new UpdateOptions().upsert(true));
     marked = reached.number();
-    try {
-      database
-          .collection(Schema.META)
-          .updateOne(
-              Filters.eq(Fields.ID, Fields.META_SETTLED),
-              Updates.combine(
-                  Updates.max(Fields.VALUE, reached.number()),
-                  Updates.max(Fields.POSITION, reached.head().value())),
-              new UpdateOptions().upsert(true));
-    } catch (MongoException e) {
-      // The next one will do.
-    }
   }
 }

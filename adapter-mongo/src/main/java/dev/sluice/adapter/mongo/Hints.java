@@ -1,6 +1,7 @@
 package dev.sluice.adapter.mongo;
 
 import com.mongodb.MongoException;
+import com.mongodb.ReadConcern;
 import com.mongodb.client.MongoCursor;
 import com.mongodb.client.model.Aggregates;
 import com.mongodb.client.model.Filters;
@@ -84,6 +85,8 @@ final class Hints implements AutoCloseable {
       try (MongoCursor<BsonDocument> changes =
           database
               .collection(Schema.COMMITS)
+              // The only one that a change stream takes; what wakes need not follow what reads.
+              .withReadConcern(ReadConcern.MAJORITY)
               .watch(
                   List.of(
                       Aggregates.match(Filters.eq("operationType", "insert")),

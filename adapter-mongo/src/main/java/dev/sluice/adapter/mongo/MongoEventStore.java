@@ -10,6 +10,7 @@ import dev.sluice.core.store.AppendResult;
 import dev.sluice.core.store.EventStore;
 import dev.sluice.core.store.StoredEvent;
 import dev.sluice.core.store.StreamRange;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
@@ -39,24 +40,33 @@ final class MongoEventStore implements EventStore {
   private static final int STRIPES = 4096;
   private static final int MAX_OVERTAKEN = 20;
 
+  /** So long does an append wait for an open transaction that stands in its way. */
+  static final Duration PATIENCE = Duration.ofSeconds(10);
+
   private final Database database;
+  private final Counter counter;
   private final CommitReader reader;
   private final Tails tails;
   private final Committer committer;
   private final Hints hints;
+  private final Duration patience;
   private final Lock[] stripes = new Lock[STRIPES];
 
   MongoEventStore(
       Database database,
+      Counter counter,
       CommitReader reader,
       Tails tails,
       Committer committer,
-      Hints hints) {
+      Hints hints,
+      Duration patience) {
     this.database = database;
+    this.counter = counter;
     this.reader = reader;
     this.tails = tails;
     this.committer = committer;
     this.hints = hints;
+    this.patience = patience;
     for (int i = 0; i < STRIPES; i++) {
       stripes[i] = new ReentrantLock();
     }
@@ -81,14 +91,19 @@ final class MongoEventStore implements EventStore {
     Long remembered = tails.asExpected(append);
     long tail = remembered == null ? tails.read(append.stream()) : remembered;
     int overtaken = 0;
+    @Nullable Deadline alone = null;
     while (true) {
       if (!append.expected().isMetBy(tail)) {
         // The tail is read first and the ids after that: once the tail has moved, an earlier try
         // that is still on its way can no longer get in.
         long actual = tail;
-        return stored(append).orElseThrow(() -> append.conflict(actual));
+        return repeated(append).orElseThrow(() -> append.conflict(actual));
       }
-      switch (committer.commit(commit, tail + 1)) {
+      Committer.Outcome outcome =
+          alone == null
+              ? committer.commit(commit, tail + 1)
+              : committer.commitAlone(commit, tail + 1, alone.left());
+      switch (outcome) {
         case Committer.Outcome.Stored(long number) -> {
           hints.appended();
           reader.learn(commit.count());
@@ -98,19 +113,66 @@ final class MongoEventStore implements EventStore {
         }
         case Committer.Outcome.Failed(RuntimeException cause) -> throw cause;
         case Committer.Outcome.DuplicateKey() -> {
-          Optional<AppendResult> repeated = stored(append);
+          Optional<AppendResult> repeated = repeated(append);
           if (repeated.isPresent()) {
             return repeated.get();
           }
           long now = tails.read(append.stream());
           overtaken = now == tail ? overtaken + 1 : 0;
+          if (overtaken > 1) {
+            counter.passStored();
+          }
           if (overtaken > MAX_OVERTAKEN) {
             throw overtaken(append);
           }
           tail = now;
         }
+        case Committer.Outcome.Undecided(long number) -> {
+          if (!committer.settle(number)) {
+            throw inTheWay(append);
+          }
+          Optional<AppendResult> stored = repeated(append);
+          if (stored.isPresent()) {
+            return stored.get();
+          }
+          if (alone == null) {
+            alone = Deadline.after(patience);
+          } else if (alone.isOver()) {
+            throw inTheWay(append);
+          }
+          tail = tails.read(append.stream());
+        }
       }
     }
+  }
+
+  private record Deadline(long nanos) {
+
+    static Deadline after(Duration duration) {
+      return new Deadline(System.nanoTime() + duration.toNanos());
+    }
+
+    boolean isOver() {
+      return nanos - System.nanoTime() <= 0;
+    }
+
+    Duration left() {
+      return Duration.ofNanos(Math.max(nanos - System.nanoTime(), 1_000_000));
+    }
+  }
+
+  private StoreUnavailableException inTheWay(Append append) {
+    return new StoreUnavailableException(
+        "the append to "
+            + append.stream()
+            + " in "
+            + database.where()
+            + " got no answer within "
+            + patience.toSeconds()
+            + " s; a transaction that has appended there and is still open makes it wait (inside of"
+            + " one append through eventStore(session)), or the server is slow; repeat the call"
+            + " with the same ids",
+        new IllegalStateException("no answer in time"));
   }
 
   private StoreUnavailableException overtaken(Append append) {
@@ -121,11 +183,13 @@ final class MongoEventStore implements EventStore {
             + MAX_OVERTAKEN
             + " times before it could insert; the way to "
             + database.where()
-            + " takes longer than the fillers' grace, raise MongoStorage.Builder.fillAfter",
+            + " takes longer than the fillers' grace, raise MongoStorage.Builder.fillAfter; or the"
+            + " write concern is below majority, and reads don't show yet what was written",
         new IllegalStateException("overtaken by fillers"));
   }
 
-  private Optional<AppendResult> stored(Append append) {
+  /** What the first try returned, if this append is stored already. */
+  Optional<AppendResult> repeated(Append append) {
     return append.repeatOf(stored(append.ids()));
   }
 

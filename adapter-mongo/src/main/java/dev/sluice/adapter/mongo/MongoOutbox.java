@@ -1,5 +1,6 @@
 package dev.sluice.adapter.mongo;
 
+import com.mongodb.client.MongoCursor;
 import com.mongodb.client.model.Accumulators;
 import com.mongodb.client.model.Aggregates;
 import com.mongodb.client.model.Filters;
@@ -25,6 +26,8 @@ import org.bson.conversions.Bson;
 final class MongoOutbox implements Outbox {
 
   private static final Bson ONLY_MESSAGES = Projections.include(Fields.ID, Fields.MESSAGES);
+  private static final Bson ONLY_INDEXES =
+      Projections.include(Fields.ID, Fields.MESSAGES + "." + Fields.INDEX);
   private static final int PRUNE_COMMITS = 500;
 
   private final Database database;
@@ -87,18 +90,20 @@ final class MongoOutbox implements Outbox {
   @Override
   public Position head() {
     Frontier.Settled settled = frontier.advance();
-    Position pruned = pruned();
-    return reader
-        .read(
-            CommitReader.between(Fields.OUTBOX, 0, settled.number()),
-            Sorts.descending(Fields.OUTBOX),
-            1,
-            ONLY_MESSAGES)
-        .commits()
-        .stream()
-        .map(commit -> Position.max(pruned, commit.messages().getLast().position()))
-        .findFirst()
-        .orElse(pruned);
+    Position last =
+        reader
+            .read(
+                CommitReader.between(Fields.OUTBOX, 0, settled.number()),
+                Sorts.descending(Fields.OUTBOX),
+                1,
+                ONLY_MESSAGES)
+            .commits()
+            .stream()
+            .map(commit -> commit.messages().getLast().position())
+            .findFirst()
+            .orElse(Position.START);
+    // After the commits: pruning marks first what it then takes out of them.
+    return Position.max(last, pruned());
   }
 
   private Position pruned() {
@@ -160,43 +165,51 @@ final class MongoOutbox implements Outbox {
     return removed;
   }
 
+  /** Of a few commits; the messages themselves are not fetched for that. */
   private int pruneSome(Position bound, int max) {
-    List<Commit> oldest =
-        database.call(
-            () ->
-                database
-                    .commits()
-                    .find(
-                        CommitReader.between(
-                            Fields.OUTBOX,
-                            0,
-                            Math.min(Positions.number(bound), frontier.known().number())))
-                    .sort(Sorts.ascending(Fields.OUTBOX))
-                    .projection(ONLY_MESSAGES)
-                    .limit(Math.min(max, PRUNE_COMMITS))
-                    .into(new ArrayList<>()));
-    int removed = 0;
-    List<Long> whole = new ArrayList<>();
-    Position last = Position.START;
-    for (Commit commit : oldest) {
-      List<OutboxMessage> passed =
-          commit.messages().stream()
-              .filter(message -> !message.position().isAfter(bound))
-              .limit(max - removed)
-              .toList();
-      if (passed.isEmpty()) {
-        break;
-      }
-      removed += passed.size();
-      last = passed.getLast().position();
-      if (passed.size() == commit.messages().size()) {
-        whole.add(commit.number());
-      }
-    }
-    if (removed > 0) {
-      remove(whole, last);
-    }
-    return removed;
+    Bson passed =
+        CommitReader.between(
+            Fields.OUTBOX, 0, Math.min(Positions.number(bound), frontier.known().number()));
+    return database.call(
+        () -> {
+          int removed = 0;
+          List<Long> whole = new ArrayList<>();
+          Position last = Position.START;
+          try (MongoCursor<Document> commits =
+              database
+                  .collection(Schema.COMMITS)
+                  .find(passed)
+                  .sort(Sorts.ascending(Fields.OUTBOX))
+                  .projection(ONLY_INDEXES)
+                  .limit(Math.min(max, PRUNE_COMMITS))
+                  .cursor()) {
+            boolean more = true;
+            while (more && commits.hasNext()) {
+              List<Position> positions = positions(commits.next());
+              List<Position> going =
+                  positions.stream()
+                      .filter(position -> !position.isAfter(bound))
+                      .limit(max - removed)
+                      .toList();
+              more = going.size() == positions.size();
+              removed += going.size();
+              last = going.isEmpty() ? last : going.getLast();
+              if (more) {
+                whole.add(Positions.number(last));
+              }
+            }
+          }
+          if (removed > 0) {
+            remove(whole, last);
+          }
+          return removed;
+        });
+  }
+
+  private static List<Position> positions(Document commit) {
+    return commit.getList(Fields.MESSAGES, Document.class).stream()
+        .map(message -> Positions.of(commit.getLong(Fields.ID), message.getInteger(Fields.INDEX)))
+        .toList();
   }
 
   private void remove(List<Long> whole, Position last) {

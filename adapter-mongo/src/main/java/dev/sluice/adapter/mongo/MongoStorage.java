@@ -46,7 +46,7 @@ public final class MongoStorage implements Storage {
   private final Committer committer;
   private final Hints hints;
   private final Concerns concerns;
-  private final EventStore eventStore;
+  private final MongoEventStore eventStore;
   private final GlobalLog globalLog;
   private final Outbox outbox;
   private final CheckpointStore checkpoints;
@@ -71,7 +71,8 @@ public final class MongoStorage implements Storage {
             database, new CommitReader(database, counter), frontier, checkpoints, hints);
     committer = new Committer(database, counter, frontier, builder.betweenDrawAndInsert);
     tails = new Tails(database, counter);
-    eventStore = new MongoEventStore(database, reader, tails, committer, hints);
+    eventStore =
+        new MongoEventStore(database, counter, reader, tails, committer, hints, builder.patience);
   }
 
   /**
@@ -209,9 +210,10 @@ public final class MongoStorage implements Storage {
   @Override
   public void close() {
     if (!database.isClosed()) {
+      // First, and it waits: what is on its way gets its outcome.
+      committer.close();
       fillAborted();
       database.close();
-      committer.close();
       hints.close();
     }
   }
@@ -221,7 +223,7 @@ public final class MongoStorage implements Storage {
     List<Long> ended = joined.ended();
     if (!ended.isEmpty()) {
       try {
-        frontier.fill(ended, "writer");
+        frontier.fill(ended, "writer", Frontier.PATIENCE_OF_WRITERS);
       } catch (SluiceException e) {
         LOG.debug("Readers will fill what transactions have left behind", e);
       }
@@ -245,6 +247,7 @@ public final class MongoStorage implements Storage {
     private @Nullable ReadConcern readConcern;
     private Duration fillAfter = FILL_AFTER;
     private Runnable betweenDrawAndInsert = () -> {};
+    private Duration patience = MongoEventStore.PATIENCE;
     private boolean probe = true;
 
     private Builder(MongoClient client, String databaseName) {
@@ -295,6 +298,12 @@ public final class MongoStorage implements Storage {
     /** Runs in each group of commits after its draw; a test holds commits there. */
     Builder betweenDrawAndInsert(Runnable action) {
       this.betweenDrawAndInsert = action;
+      return this;
+    }
+
+    /** How long an append waits for a transaction that stands in its way; for tests. */
+    Builder patience(Duration patience) {
+      this.patience = patience;
       return this;
     }
 

@@ -1,6 +1,7 @@
 package dev.sluice.adapter.mongo;
 
 import com.mongodb.MongoBulkWriteException;
+import com.mongodb.MongoCommandException;
 import com.mongodb.MongoException;
 import com.mongodb.MongoWriteException;
 import com.mongodb.client.MongoCollection;
@@ -8,9 +9,7 @@ import com.mongodb.client.model.Filters;
 import com.mongodb.client.model.FindOneAndUpdateOptions;
 import com.mongodb.client.model.IndexOptions;
 import com.mongodb.client.model.Indexes;
-import com.mongodb.client.model.Projections;
 import com.mongodb.client.model.ReturnDocument;
-import com.mongodb.client.model.Sorts;
 import com.mongodb.client.model.UpdateOptions;
 import com.mongodb.client.model.Updates;
 import com.mongodb.connection.ClusterType;
@@ -20,6 +19,7 @@ import java.util.List;
 import org.bson.BsonDocument;
 import org.bson.Document;
 import org.bson.conversions.Bson;
+import org.bson.types.ObjectId;
 import org.jspecify.annotations.Nullable;
 
 /** Collections, indexes and the schema's version: made where they are missing, and checked. */
@@ -33,7 +33,8 @@ final class Schema {
   static final String CHECKPOINTS = "sluice_checkpoints";
   static final String SNAPSHOTS = "sluice_snapshots";
   static final String LEASES = "sluice_leases";
-  private static final String PROBE = "sluice_probe";
+  private static final String PROBE = "sluice_probe_";
+  private static final int NAMESPACE_EXISTS = 48;
 
   record Index(String collection, String name, Bson keys, boolean unique, boolean sparse) {}
 
@@ -76,6 +77,9 @@ final class Schema {
             probe();
           }
           INDEXES.forEach(this::createOrCheck);
+          // Not at the first write, which may be in a caller's transaction.
+          create(CHECKPOINTS);
+          create(LEASES);
           if (isNew) {
             meta()
                 .updateOne(
@@ -109,19 +113,24 @@ final class Schema {
     }
   }
 
-  /** A unique index of a sharded collection covers all shards only if it begins with the key. */
+  /**
+   * A unique index of a sharded collection covers all shards only if it begins with the key. The
+   * server refuses such indexes too, with less of a reason; so nothing is lost where it does not
+   * say whether the collection is sharded.
+   */
   private void refuseSharded() {
-    if (database.topology() != ClusterType.SHARDED) {
+    if (database.topology() != ClusterType.SHARDED
+        && database.topology() != ClusterType.LOAD_BALANCED) {
       return;
     }
-    Document sharded =
-        database
-            .client()
-            .getDatabase("config")
-            .getCollection("collections")
-            .find(Filters.eq(Fields.ID, database.raw().getName() + "." + COMMITS))
-            .first();
-    if (sharded != null && !Boolean.TRUE.equals(sharded.getBoolean("unsplittable"))) {
+    Document stats;
+    try {
+      // The role readWrite allows it, which says nothing of the database config.
+      stats = database.raw().runCommand(new Document("collStats", COMMITS));
+    } catch (MongoCommandException e) {
+      return;
+    }
+    if (Boolean.TRUE.equals(stats.getBoolean("sharded"))) {
       throw new StoreRefusedException(
           "the collection "
               + COMMITS
@@ -137,7 +146,8 @@ final class Schema {
    * Found out once, before anything depends on it.
    */
   private void probe() {
-    MongoCollection<Document> probe = database.collection(PROBE);
+    // Of its own: another process that starts at the same moment drops the one that it has made.
+    MongoCollection<Document> probe = database.collection(PROBE + new ObjectId());
     try {
       probe.createIndex(Indexes.ascending("events.id"), new IndexOptions().unique(true));
       try {
@@ -164,6 +174,19 @@ final class Schema {
               + " be stored twice; use a MongoDB server");
     } finally {
       probe.drop();
+    }
+  }
+
+  private void create(String collection) {
+    if (database.raw().listCollectionNames().into(new ArrayList<>()).contains(collection)) {
+      return;
+    }
+    try {
+      database.raw().createCollection(collection);
+    } catch (MongoCommandException e) {
+      if (e.getErrorCode() != NAMESPACE_EXISTS) {
+        throw e;
+      }
     }
   }
 
@@ -195,15 +218,18 @@ final class Schema {
   }
 
   private void check(Index index, Document existing) {
-    List<String> wanted = new ArrayList<>(index.keys().toBsonDocument().keySet());
-    List<String> found =
-        new ArrayList<>(
-            existing
-                .get("key", Document.class)
-                .toBsonDocument(BsonDocument.class, database.raw().getCodecRegistry())
-                .keySet());
-    if (!wanted.equals(found)
-        || (index.unique() && !Boolean.TRUE.equals(existing.getBoolean("unique")))) {
+    boolean asWanted =
+        directions(index.keys().toBsonDocument())
+                .equals(
+                    directions(
+                        existing
+                            .get("key", Document.class)
+                            .toBsonDocument(BsonDocument.class, database.raw().getCodecRegistry())))
+            && index.unique() == Boolean.TRUE.equals(existing.getBoolean("unique"))
+            && index.sparse() == Boolean.TRUE.equals(existing.getBoolean("sparse"))
+            && !existing.containsKey("partialFilterExpression")
+            && !existing.containsKey("collation");
+    if (!asWanted) {
       throw new StoreRefusedException(
           "the index "
               + index.name()
@@ -213,24 +239,32 @@ final class Schema {
               + database.where()
               + " is not what Sluice needs ("
               + (index.unique() ? "unique " : "")
-              + wanted
-              + "); drop it, and it is made anew at the next start");
+              + (index.sparse() ? "sparse " : "")
+              + index.keys().toBsonDocument()
+              + ", nothing else), but "
+              + existing.toJson()
+              + "; drop it, and it is made anew at the next start");
     }
+  }
+
+  /** The keys in their order, each with its direction, which may be any kind of number. */
+  private static List<String> directions(BsonDocument keys) {
+    return keys.entrySet().stream()
+        .map(
+            key ->
+                key.getKey()
+                    + (key.getValue().isNumber()
+                        ? Math.signum(key.getValue().asNumber().doubleValue())
+                        : key.getValue()))
+        .toList();
   }
 
   /** A counter that lies behind the commits, as after a restore of a part, goes on behind them. */
   private void raiseCounter() {
-    Document last =
-        database
-            .collection(COMMITS)
-            .find()
-            .sort(Sorts.descending(Fields.ID))
-            .projection(Projections.include(Fields.ID))
-            .first();
     meta()
         .findOneAndUpdate(
             Filters.eq(Fields.ID, Fields.META_COUNTER),
-            Updates.max(Fields.VALUE, last == null ? 0L : last.getLong(Fields.ID)),
+            Updates.max(Fields.VALUE, database.lastNumber()),
             new FindOneAndUpdateOptions().upsert(true).returnDocument(ReturnDocument.AFTER));
   }
 }

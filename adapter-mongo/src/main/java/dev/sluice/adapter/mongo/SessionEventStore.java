@@ -30,7 +30,7 @@ final class SessionEventStore implements EventStore {
   private final Counter counter;
   private final Tails tails;
   private final Joined joined;
-  private final EventStore outside;
+  private final MongoEventStore outside;
   private final ClientSession session;
 
   SessionEventStore(
@@ -38,7 +38,7 @@ final class SessionEventStore implements EventStore {
       Counter counter,
       Tails tails,
       Joined joined,
-      EventStore outside,
+      MongoEventStore outside,
       ClientSession session) {
     this.database = database;
     this.counter = counter;
@@ -61,8 +61,14 @@ final class SessionEventStore implements EventStore {
           // The transaction may have begun to read long ago and not see what others have appended
           // since; those outside don't see what it has appended itself.
           long tail = Math.max(tails.read(append.stream()), tail(append.stream()));
+          // Before anything is written: at a duplicate key the server aborts the transaction, and
+          // whoever repeats it would meet the same ids again.
+          Optional<AppendResult> repeated = append.repeatOf(stored(append.ids()));
+          if (repeated.isPresent()) {
+            return repeated.get();
+          }
           if (!append.expected().isMetBy(tail)) {
-            return repeated(append).orElseThrow(() -> append.conflict(tail));
+            return outside.repeated(append).orElseThrow(() -> append.conflict(tail));
           }
           long number = counter.draw(1);
           joined.drew(number, session);
@@ -76,20 +82,10 @@ final class SessionEventStore implements EventStore {
         });
   }
 
-  private Optional<AppendResult> repeated(Append append) {
-    Optional<AppendResult> inside = append.repeatOf(stored(append.ids()));
-    return inside.isPresent() ? inside : repeatedOutside(append);
-  }
-
-  private Optional<AppendResult> repeatedOutside(Append append) {
-    return append.repeatOf(
-        append.ids().stream().map(outside::find).flatMap(Optional::stream).toList());
-  }
-
   /** The server has aborted the transaction, so what is the matter is read outside of it. */
   private RuntimeException lost(Append append, MongoWriteException e) {
     long tail = tails.read(append.stream());
-    if (repeatedOutside(append).isEmpty() && !append.expected().isMetBy(tail)) {
+    if (outside.repeated(append).isEmpty() && !append.expected().isMetBy(tail)) {
       return append.conflict(tail);
     }
     MongoException repeat =

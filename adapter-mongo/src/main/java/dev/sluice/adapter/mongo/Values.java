@@ -2,6 +2,7 @@ package dev.sluice.adapter.mongo;
 
 import dev.sluice.core.NotStorableException;
 import dev.sluice.core.Payload;
+import dev.sluice.core.StoreRefusedException;
 import dev.sluice.core.store.Storage;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
@@ -44,8 +45,12 @@ final class Values {
   static Payload payload(BsonDocument document, String name) {
     BsonValue value = document.get(name);
     if (value == null) {
-      throw new IllegalStateException(
-          "the document " + document.get(Fields.ID) + " has no " + name);
+      throw new StoreRefusedException(
+          "the document "
+              + document.get(Fields.ID)
+              + " has no "
+              + name
+              + ", so something else has written it; restore it, or delete it");
     }
     return value.isString()
         ? Payload.ofUtf8(value.asString().getValue())

@@ -86,6 +86,38 @@ class FaultsTest {
   }
 
   @Test
+  void one_reader_fills_and_the_others_do_not_wait_for_it() throws Exception {
+    String database = newDatabase();
+    try (Mongo.Held dies =
+        new Mongo.Held(database, append("dead", ExpectedVersion.any(), event("never")))) {
+      assertThat(dies.isDone()).isFalse();
+    }
+    CountDownLatch filling = new CountDownLatch(1);
+    CountDownLatch go = new CountDownLatch(1);
+    AtomicInteger fillers = new AtomicInteger();
+    Commands commands =
+        new Commands(
+            command -> {
+              if (Commands.isFiller(command) && fillers.incrementAndGet() == 1) {
+                filling.countDown();
+                Mongo.await(go);
+              }
+            });
+    try (MongoClient client = commands.client();
+        MongoStorage storage = Mongo.quick(client, database)) {
+      append(storage, "1", "behind");
+      CompletableFuture<List<String>> first =
+          CompletableFuture.supplyAsync(() -> log(storage), Thread.ofPlatform().daemon()::start);
+      Mongo.await(filling);
+      assertThat(log(storage)).isEmpty();
+      go.countDown();
+      first.get(Mongo.SECONDS, TimeUnit.SECONDS);
+      assertThat(fillers).hasValue(1);
+      MongoStorageTest.await(() -> log(storage).equals(List.of("behind")));
+    }
+  }
+
+  @Test
   void G3_the_number_of_an_aborted_transaction_does_not_wait_for_the_grace() {
     String name = newDatabase();
     try (MongoStorage storage = Mongo.patient(name)) {

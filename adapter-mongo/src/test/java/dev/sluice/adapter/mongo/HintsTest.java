@@ -10,8 +10,12 @@ import com.mongodb.client.MongoClient;
 import com.mongodb.client.MongoClients;
 import de.bwaldvogel.mongo.MongoServer;
 import de.bwaldvogel.mongo.backend.memory.MemoryBackend;
+import de.bwaldvogel.mongo.bson.Document;
+import de.bwaldvogel.mongo.exception.MongoServerError;
 import dev.sluice.core.Registration;
+import io.netty.channel.Channel;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 
@@ -41,6 +45,50 @@ class HintsTest {
       append(other, "1", "from elsewhere");
       MongoStorageTest.await(() -> woken.get() >= 2);
       registration.close();
+    } finally {
+      server.shutdownNow();
+    }
+  }
+
+  /** The history is lost when a watcher sleeps for longer than the oplog lasts. */
+  @Test
+  void a_change_stream_that_lost_its_history_is_opened_anew() {
+    AtomicBoolean lost = new AtomicBoolean();
+    MemoryBackend backend =
+        new MemoryBackend() {
+          @Override
+          public Document handleCommand(
+              Channel channel, String database, String command, Document query) {
+            if (command.equals("getMore") && lost.getAndSet(false)) {
+              throw new MongoServerError(286, "ChangeStreamHistoryLost", "the history is lost");
+            }
+            return super.handleCommand(channel, database, command, query);
+          }
+        };
+    backend.enableOplog();
+    MongoServer server = new MongoServer(backend);
+    Commands commands = new Commands();
+    try (MongoClient client = commands.client(server.bindAndGetConnectionString());
+        MongoStorage other = MongoStorage.create(client, "db");
+        Hints hints =
+            new Hints(
+                new Database(client, "db", new Concerns(WriteConcern.JOURNALED, ReadConcern.LOCAL)),
+                true)) {
+      AtomicInteger woken = new AtomicInteger();
+      hints.add(woken::incrementAndGet);
+      MongoStorageTest.await(() -> woken.get() == 1);
+      lost.set(true);
+      // Once more, for what came while nobody listened.
+      MongoStorageTest.await(() -> woken.get() == 2);
+      append(other, "1", "from elsewhere");
+      MongoStorageTest.await(() -> woken.get() >= 3);
+      // The only read concern that the real server takes there, whatever the storage reads with.
+      assertThat(commands.all("aggregate", Schema.COMMITS))
+          .hasSize(2)
+          .allSatisfy(
+              watch ->
+                  assertThat(watch.getDocument("readConcern").getString("level").getValue())
+                      .isEqualTo("majority"));
     } finally {
       server.shutdownNow();
     }

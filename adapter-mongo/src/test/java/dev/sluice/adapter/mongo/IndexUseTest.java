@@ -4,12 +4,7 @@ import static dev.sluice.adapter.mongo.Mongo.append;
 import static dev.sluice.adapter.mongo.Mongo.event;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import com.mongodb.ConnectionString;
-import com.mongodb.MongoClientSettings;
 import com.mongodb.client.MongoClient;
-import com.mongodb.client.MongoClients;
-import com.mongodb.event.CommandListener;
-import com.mongodb.event.CommandStartedEvent;
 import dev.sluice.core.Payload;
 import dev.sluice.core.Position;
 import dev.sluice.core.coordination.Checkpoint;
@@ -19,7 +14,6 @@ import dev.sluice.core.store.EventFilter;
 import dev.sluice.core.store.ExpectedVersion;
 import dev.sluice.core.store.Snapshot;
 import dev.sluice.core.store.StreamRange;
-import dev.sluice.testservers.MongoServer;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -27,7 +21,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
-import java.util.concurrent.CopyOnWriteArrayList;
 import org.bson.BsonArray;
 import org.bson.BsonDocument;
 import org.bson.BsonValue;
@@ -102,26 +95,13 @@ class IndexUseTest {
 
   @Test
   void every_query_has_an_index_and_every_index_a_query() {
-    List<Query> queries = new CopyOnWriteArrayList<>();
-    CommandListener listener =
-        new CommandListener() {
-          @Override
-          public void commandStarted(CommandStartedEvent event) {
-            // A copy: the event's own is gone when this returns.
-            BsonDocument command = BsonDocument.parse(event.getCommand().toJson());
-            queries.addAll(queriesOf(event.getCommandName(), command));
-          }
-        };
+    Commands commands = new Commands();
     String database = Mongo.newDatabase();
-    try (MongoClient client =
-        MongoClients.create(
-            MongoClientSettings.builder()
-                .applyConnectionString(new ConnectionString(MongoServer.shared().uri()))
-                .addCommandListener(listener)
-                .build())) {
+    try (MongoClient client = commands.client()) {
       useEverything(client, database);
       useEverything(client, database);
     }
+    List<Query> queries = commands.all().stream().flatMap(c -> queriesOf(c).stream()).toList();
     assertThat(queries).hasSizeGreaterThan(60);
     assertThat(queries).allSatisfy(query -> assertThat(query.servedBy()).isNotNull());
     Set<String> used = new TreeSet<>();
@@ -153,7 +133,8 @@ class IndexUseTest {
     assertThat(new Query(commits, none, none).servedBy()).isNull();
   }
 
-  private static List<Query> queriesOf(String name, BsonDocument command) {
+  private static List<Query> queriesOf(BsonDocument command) {
+    String name = command.getFirstKey();
     BsonDocument none = new BsonDocument();
     List<Query> queries = new ArrayList<>();
     switch (name) {
@@ -189,7 +170,7 @@ class IndexUseTest {
     return command.getString(name).getValue();
   }
 
-  private static void useEverything(MongoClient client, String database) {
+  static void useEverything(MongoClient client, String database) {
     try (MongoStorage storage =
         MongoStorage.builder(client, database).fillAfter(Duration.ZERO).build()) {
       var store = storage.eventStore();

@@ -206,6 +206,10 @@ final class Mongo {
   }
 
   static MongoStorage quick(String database) {
-    return MongoStorage.builder(CLIENT, database).fillAfter(Duration.ZERO).build();
+    return quick(CLIENT, database);
+  }
+
+  static MongoStorage quick(MongoClient client, String database) {
+    return MongoStorage.builder(client, database).fillAfter(Duration.ZERO).build();
   }
 }

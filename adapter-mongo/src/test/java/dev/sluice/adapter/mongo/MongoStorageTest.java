@@ -7,15 +7,20 @@ import static dev.sluice.adapter.mongo.Mongo.log;
 import static dev.sluice.adapter.mongo.Mongo.newDatabase;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.params.provider.Arguments.arguments;
 
 import com.mongodb.ReadConcern;
 import com.mongodb.WriteConcern;
 import com.mongodb.client.ClientSession;
+import com.mongodb.client.MongoClient;
+import com.mongodb.client.MongoClients;
 import com.mongodb.client.MongoCollection;
 import com.mongodb.client.model.Filters;
 import com.mongodb.client.model.IndexOptions;
 import com.mongodb.client.model.Indexes;
 import com.mongodb.client.model.Updates;
+import de.bwaldvogel.mongo.backend.memory.MemoryBackend;
+import de.bwaldvogel.mongo.exception.MongoServerError;
 import dev.sluice.core.NotStorableException;
 import dev.sluice.core.Payload;
 import dev.sluice.core.Position;
@@ -27,10 +32,12 @@ import dev.sluice.core.event.StreamId;
 import dev.sluice.core.outbox.IntegrationMessage;
 import dev.sluice.core.outbox.OutboxMessage;
 import dev.sluice.core.store.Append;
+import dev.sluice.core.store.AppendResult;
 import dev.sluice.core.store.EventFilter;
 import dev.sluice.core.store.ExpectedVersion;
 import dev.sluice.core.store.StreamRange;
 import dev.sluice.core.store.VersionConflictException;
+import io.netty.channel.Channel;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
@@ -41,11 +48,19 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Stream;
+import org.bson.BsonDocument;
 import org.bson.Document;
+import org.bson.conversions.Bson;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** What is true of this adapter beside the contract. */
 class MongoStorageTest {
@@ -214,6 +229,106 @@ class MongoStorageTest {
   }
 
   @Test
+  void O5_pruning_fetches_no_message() {
+    Commands commands = new Commands();
+    try (MongoClient client = commands.client();
+        MongoStorage storage = MongoStorage.create(client, newDatabase())) {
+      storage
+          .eventStore()
+          .append(append("1", ExpectedVersion.any(), event(EventIds.next(), "e", 4)));
+      Position last = storage.outbox().head();
+      storage.checkpoints().save(Checkpoint.first("relay/a", last, Payload.EMPTY, 0));
+      commands.forget();
+      assertThat(storage.outbox().prune(3)).isEqualTo(3);
+      assertThat(commands.all("find", Schema.COMMITS))
+          .isNotEmpty()
+          .allSatisfy(
+              find ->
+                  assertThat(find.getDocument("projection").keySet())
+                      .containsExactlyInAnyOrder("_id", "messages.n"));
+    }
+  }
+
+  @Test
+  void the_head_of_the_outbox_does_not_go_back_while_it_is_pruned() {
+    String database = newDatabase();
+    try (MongoStorage other = MongoStorage.create(CLIENT, database)) {
+      // At the worst moment: the reader has asked for one thing and not yet for the other.
+      Commands commands =
+          new Commands(
+              command -> {
+                if (Commands.is(command, "find", Schema.COMMITS)
+                    && command.getDocument("sort", new BsonDocument()).containsKey("outbox")) {
+                  other.outbox().prune(100);
+                }
+              });
+      try (MongoClient client = commands.client();
+          MongoStorage storage = MongoStorage.create(client, database)) {
+        other
+            .eventStore()
+            .append(append("1", ExpectedVersion.any(), event(EventIds.next(), "e", 4)));
+        Position head = other.outbox().head();
+        other.checkpoints().save(Checkpoint.first("relay/a", head, Payload.EMPTY, 0));
+        assertThat(storage.outbox().head()).isEqualTo(head);
+        assertThat(other.outbox().read(Position.START, 10)).isEmpty();
+      }
+    }
+  }
+
+  @Test
+  void two_processes_can_start_on_a_new_database_at_the_same_moment() {
+    String database = newDatabase();
+    AtomicBoolean first = new AtomicBoolean(true);
+    Commands commands =
+        new Commands(
+            command -> {
+              boolean probes =
+                  command.getFirstKey().equals("insert")
+                      && command.getString("insert").getValue().startsWith("sluice_probe");
+              if (probes && first.getAndSet(false)) {
+                // The other one comes and is done, with the index made and nothing inserted here.
+                MongoStorage.create(CLIENT, database).close();
+              }
+            });
+    try (MongoClient client = commands.client();
+        MongoStorage storage = MongoStorage.create(client, database)) {
+      append(storage, "1", "e");
+      assertThat(log(storage)).containsExactly("e");
+    }
+    assertThat(first).isFalse();
+    assertThat(CLIENT.getDatabase(database).listCollectionNames())
+        .noneMatch(name -> name.startsWith("sluice_probe"));
+  }
+
+  /** Both answers are tested here too. */
+  @Test
+  void O1_G2_what_is_read_on_a_standalone_is_in_the_journal() {
+    String database = newDatabase();
+    Commands commands = new Commands();
+    try (MongoClient client = commands.client();
+        MongoStorage other = MongoStorage.create(CLIENT, database);
+        MongoStorage reader = MongoStorage.create(client, database)) {
+      append(other, "1", "a");
+      commands.forget();
+      assertThat(log(reader)).containsExactly("a");
+      List<BsonDocument> marks = commands.all("update", Schema.META);
+      if (reader.joinsSessions()) {
+        assertThat(marks).isEmpty();
+        return;
+      }
+      assertThat(marks).hasSize(1);
+      assertThat(marks.getFirst().getDocument("writeConcern").getBoolean("j").getValue()).isTrue();
+      // After it was seen, and before it is read.
+      List<String> order =
+          commands.all().stream().map(BsonDocument::getFirstKey).dropWhile("find"::equals).toList();
+      assertThat(order).startsWith("update", "find");
+      commands.forget();
+      assertThat(log(reader)).containsExactly("a");
+      assertThat(commands.all("update", Schema.META)).as("where nothing is new").isEmpty();
+    }
+  }
+
+  @Test
   void a_schema_of_a_newer_version_is_refused() {
     String database = newDatabase();
     MongoStorage.create(CLIENT, database).close();
@@ -227,17 +342,98 @@ class MongoStorageTest {
         .hasMessageContaining("newer sluice-adapter-mongo");
   }
 
-  @Test
-  void an_index_that_is_not_what_is_needed_is_refused() {
+  @ParameterizedTest
+  @MethodSource("almost")
+  void an_index_that_is_not_what_is_needed_is_refused(Bson keys, IndexOptions options) {
     String database = newDatabase();
-    commits(database)
-        .createIndex(
-            Indexes.ascending("category", "stream", "version"),
-            new IndexOptions().name("stream_version"));
+    commits(database).createIndex(keys, options.name("stream_version"));
     assertThatThrownBy(() -> MongoStorage.create(CLIENT, database))
         .isInstanceOf(StoreRefusedException.class)
         .hasMessageContaining("stream_version")
         .hasMessageContaining("drop it");
+  }
+
+  static Stream<Arguments> almost() {
+    Bson keys = Indexes.ascending("category", "stream", "version");
+    return Stream.of(
+        arguments(keys, new IndexOptions()),
+        arguments(keys, new IndexOptions().unique(true).sparse(true)),
+        arguments(
+            Indexes.compoundIndex(
+                Indexes.descending("category"), Indexes.ascending("stream", "version")),
+            new IndexOptions().unique(true)),
+        arguments(
+            keys,
+            new IndexOptions().unique(true).partialFilterExpression(Filters.gt("version", 100))));
+  }
+
+  @Test
+  void a_sharded_collection_is_refused() {
+    for (boolean allowed : new boolean[] {true, false}) {
+      de.bwaldvogel.mongo.MongoServer mongos = new de.bwaldvogel.mongo.MongoServer(mongos(allowed));
+      try (MongoClient client = MongoClients.create(mongos.bindAndGetConnectionString())) {
+        if (allowed) {
+          assertThatThrownBy(() -> MongoStorage.create(client, "db"))
+              .isInstanceOf(StoreRefusedException.class)
+              .hasMessageContaining("sharded");
+        } else {
+          // Who may not ask is stopped by the server, which refuses the indexes then.
+          MongoStorage.create(client, "db").close();
+        }
+      } finally {
+        mongos.shutdownNow();
+      }
+    }
+  }
+
+  /** Says that it is the router of a cluster, and that each collection is sharded. */
+  private static MemoryBackend mongos(boolean tells) {
+    return new MemoryBackend() {
+      @Override
+      public de.bwaldvogel.mongo.bson.Document handleCommand(
+          Channel channel,
+          String database,
+          String command,
+          de.bwaldvogel.mongo.bson.Document query) {
+        if (!command.equals("collStats")) {
+          var answer = super.handleCommand(channel, database, command, query);
+          return command.equalsIgnoreCase("ismaster") ? answer.append("msg", "isdbgrid") : answer;
+        }
+        if (!tells) {
+          throw new MongoServerError(13, "Unauthorized", "not authorized");
+        }
+        return new de.bwaldvogel.mongo.bson.Document("sharded", true).append("ok", 1.0);
+      }
+    };
+  }
+
+  @Test
+  void a_commit_that_something_else_has_written_is_refused_and_not_taken_for_an_outage() {
+    String database = newDatabase();
+    try (MongoStorage storage = MongoStorage.create(CLIENT, database)) {
+      append(storage, "1", "e");
+      commits(database).updateOne(Filters.eq("_id", 1L), Updates.unset("events.0.id"));
+      assertThatThrownBy(() -> log(storage))
+          .isInstanceOf(StoreRefusedException.class)
+          .hasMessageContaining("no id");
+    }
+  }
+
+  @Test
+  void a_process_that_only_appends_goes_past_many_numbers_that_are_taken() {
+    String database = newDatabase();
+    try (MongoStorage blind = MongoStorage.create(CLIENT, database);
+        MongoStorage other = MongoStorage.create(CLIENT, database)) {
+      for (int i = 0; i < 30; i++) {
+        append(other, "1", "e" + i);
+      }
+      // A failover that took the draws back, and not what was inserted.
+      CLIENT
+          .getDatabase(database)
+          .getCollection(Schema.META)
+          .updateOne(Filters.eq("_id", "counter"), Updates.set("value", 0L));
+      assertThat(Positions.number(append(blind, "2", "e").position())).isGreaterThan(30);
+    }
   }
 
   @Test
@@ -466,6 +662,33 @@ class MongoStorageTest {
               made));
     }
     return EncodedCommit.of(new Append(stream, ExpectedVersion.any(), all), 1 << 24).size();
+  }
+
+  @Test
+  void appends_that_are_on_their_way_get_their_outcome_before_the_storage_is_closed()
+      throws Exception {
+    String database = newDatabase();
+    CountDownLatch drawn = new CountDownLatch(1);
+    CountDownLatch go = new CountDownLatch(1);
+    MongoStorage storage =
+        MongoStorage.builder(CLIENT, database)
+            .betweenDrawAndInsert(
+                () -> {
+                  drawn.countDown();
+                  Mongo.await(go);
+                })
+            .build();
+    CompletableFuture<AppendResult> append =
+        CompletableFuture.supplyAsync(
+            () -> append(storage, "1", "e"), Thread.ofPlatform().daemon()::start);
+    Mongo.await(drawn);
+    Thread closing = Thread.ofPlatform().start(storage::close);
+    await(() -> closing.getState() == Thread.State.TIMED_WAITING || !closing.isAlive());
+    go.countDown();
+    assertThat(append.get(Mongo.SECONDS, TimeUnit.SECONDS).version()).isEqualTo(1);
+    assertThat(closing.join(Duration.ofSeconds(Mongo.SECONDS))).isTrue();
+    assertThatThrownBy(() -> append(storage, "1", "too late"))
+        .isInstanceOf(IllegalStateException.class);
   }
 
   @Test

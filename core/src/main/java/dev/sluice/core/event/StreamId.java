@@ -1,7 +1,5 @@
 package dev.sluice.core.event;
 
-import java.util.regex.Pattern;
-
 /**
  * Names the stream of one aggregate: a category such as {@code account}, and an id such as {@code
  * 42}. Ids are compared by their characters: {@code a} and {@code A} are two streams.
@@ -15,11 +13,11 @@ public record StreamId(String category, String id) implements Comparable<StreamI
   /** The greatest length of an id, in chars. */
   public static final int MAX_ID_LENGTH = 255;
 
-  private static final Pattern CATEGORY = Pattern.compile("[A-Za-z][A-Za-z0-9._]{0,63}");
+  private static final int MAX_CATEGORY_LENGTH = 64;
 
   /** Refuses what no adapter could be trusted to store and find again. */
   public StreamId {
-    if (!CATEGORY.matcher(category).matches()) {
+    if (!isCategory(category)) {
       throw new IllegalArgumentException(
           "'"
               + category
@@ -64,6 +62,24 @@ public record StreamId(String category, String id) implements Comparable<StreamI
                 + ", which is no Unicode text");
       }
     }
+  }
+
+  /** A loop, because a stream id is made for each commit that is read. */
+  private static boolean isCategory(String text) {
+    if (text.isEmpty() || text.length() > MAX_CATEGORY_LENGTH || !isLetter(text.charAt(0))) {
+      return false;
+    }
+    for (int i = 1; i < text.length(); i++) {
+      char c = text.charAt(i);
+      if (!isLetter(c) && !(c >= '0' && c <= '9') && c != '.' && c != '_') {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private static boolean isLetter(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
   }
 
   /** Short for the constructor. */

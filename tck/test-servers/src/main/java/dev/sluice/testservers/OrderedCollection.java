@@ -66,9 +66,7 @@ final class OrderedCollection extends MemoryCollection {
     return matchDocumentsFromStream(
         query,
         // A document with an array has several entries.
-        best.index().between(best.from(), best.to(), descending).stream()
-            .distinct()
-            .map(this::getDocument),
+        best.index().between(best.from(), best.to(), descending).distinct().map(this::getDocument),
         skip,
         limit,
         batchSize,

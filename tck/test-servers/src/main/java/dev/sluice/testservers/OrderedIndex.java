@@ -5,12 +5,15 @@ import de.bwaldvogel.mongo.backend.IndexKey;
 import de.bwaldvogel.mongo.backend.KeyValue;
 import de.bwaldvogel.mongo.backend.ValueComparator;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
+import java.util.Spliterator;
+import java.util.Spliterators;
 import java.util.TreeMap;
+import java.util.stream.Stream;
+import java.util.stream.StreamSupport;
 import org.jspecify.annotations.Nullable;
 
 /** An index of the embedded server that keeps its keys in order, as a B-tree does. */
@@ -69,17 +72,21 @@ final class OrderedIndex extends AbstractUniqueIndex<Integer> {
   }
 
   /** Where the documents are whose keys lie between these bounds, both included, in key order. */
-  Collection<Integer> between(List<Object> from, List<Object> to, boolean descending) {
+  Stream<Integer> between(List<Object> from, List<Object> to, boolean descending) {
     KeyValue most = new KeyValue(to).normalized();
     NavigableMap<KeyValue, Integer> range = positions.headMap(most, true);
     if (!from.isEmpty()) {
       KeyValue least = new KeyValue(from).normalized();
       if (BY_VALUES.compare(least, most) > 0) {
-        return List.of();
+        return Stream.empty();
       }
       range = range.tailMap(least, true);
     }
-    return (descending ? range.descendingMap() : range).values();
+    // Not the collection's own stream: that counts the whole range first, whatever the limit is.
+    return StreamSupport.stream(
+        Spliterators.spliteratorUnknownSize(
+            (descending ? range.descendingMap() : range).values().iterator(), Spliterator.ORDERED),
+        false);
   }
 
   @Override

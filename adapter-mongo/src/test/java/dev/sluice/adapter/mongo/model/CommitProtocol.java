@@ -17,7 +17,8 @@ import java.util.function.BiConsumer;
  * if a guarantee holds here, the length of the grace cannot break it.
  *
  * <p>The writer: <i>check</i> the stream's tail, <i>draw</i> a position, <i>insert</i>; on a
- * duplicate key <i>fill</i> the own position, <i>look</i> for the own event ids, start again.
+ * duplicate key, or without an answer in time, <i>fill</i> the own position, <i>look</i> for the
+ * own event ids, start again.
  */
 final class CommitProtocol {
 
@@ -28,6 +29,7 @@ final class CommitProtocol {
 
   /** What is taken away to see that the search notices. */
   enum Without {
+    UNIQUE_POSITION_FOR_COMMITS,
     UNIQUE_POSITION_FOR_FILLERS,
     FILLERS,
     FILLERS_THAT_ONLY_INSERT,
@@ -360,6 +362,14 @@ final class CommitProtocol {
       t.requestFirst[w][1] = t.requestFirst[w][0];
       restart(t, w, false);
       misfortune.accept(t, w + " gets no reply; the caller repeats with the same ids");
+      State u = s.copy(s.crashes, s.lostReplies - 1, s.earlyFills, s.counterLosses);
+      u.requestPosition[w][1] = u.requestPosition[w][0];
+      u.requestFirst[w][1] = u.requestFirst[w][0];
+      u.requestPosition[w][0] = 0;
+      u.requestFirst[w][0] = 0;
+      u.reply[w] = NO_REPLY;
+      u.pc[w] = FILL;
+      misfortune.accept(u, w + " has waited long enough for its reply and settles its position");
     }
   }
 
@@ -451,7 +461,8 @@ final class CommitProtocol {
     t.requestPosition[w][r] = 0;
     t.requestFirst[w][r] = 0;
     boolean taken =
-        isCommit(t, p) || (t.document[p] == FILLER && has(Without.UNIQUE_POSITION_FOR_FILLERS));
+        (isCommit(t, p) && has(Without.UNIQUE_POSITION_FOR_COMMITS))
+            || (t.document[p] == FILLER && has(Without.UNIQUE_POSITION_FOR_FILLERS));
     boolean sameVersion = false;
     boolean sameIds = false;
     for (int q = 1; q <= POSITIONS; q++) {

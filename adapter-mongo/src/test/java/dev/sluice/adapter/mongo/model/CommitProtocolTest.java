@@ -48,6 +48,10 @@ class CommitProtocolTest {
             Scenario.of(ANY_ONE, FIRST, ELSEWHERE).earlyFills(1),
             50_000),
         arguments(
+            "three writers, a lost reply",
+            Scenario.of(ANY_ONE, FIRST, ELSEWHERE).lostReplies(1),
+            50_000),
+        arguments(
             "three writers, one dies", Scenario.of(ANY_ONE, FIRST, ELSEWHERE).crashes(1), 50_000),
         arguments(
             "three writers, versions that would overlap",
@@ -78,6 +82,10 @@ class CommitProtocolTest {
   static Stream<Arguments> breaks() {
     Scenario disturbed = Scenario.of(ANY_ONE, ANY_TWO).crashes(1).lostReplies(1).earlyFills(1);
     return Stream.of(
+        arguments(
+            Without.UNIQUE_POSITION_FOR_COMMITS,
+            Scenario.of(ANY_ONE, ELSEWHERE).counterLosses(1),
+            "G2"),
         arguments(Without.UNIQUE_POSITION_FOR_FILLERS, disturbed, "G2"),
         arguments(Without.FILLERS, Scenario.of(ANY_ONE, ELSEWHERE).crashes(1), "G3"),
         arguments(Without.FILLERS_THAT_ONLY_INSERT, disturbed, "S1: a filler removed"),
