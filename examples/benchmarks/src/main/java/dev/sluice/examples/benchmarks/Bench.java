@@ -17,6 +17,7 @@ public final class Bench {
           new PostgresAppend(),
           new PostgresLoad(),
           new PostgresRead(),
+          new PostgresGrowth(),
           new PostgresPublish(),
           new MongoAppend(),
           new MongoLoad(),

@@ -62,6 +62,11 @@ final class Postgres implements AutoCloseable {
     return storage;
   }
 
+  /** One more store on the same server and pool. */
+  JdbcStorage storage(String schema) {
+    return JdbcStorage.builder(pool).schema(schema).build();
+  }
+
   /** For other processes. */
   PostgresDatabase database() {
     return database;
