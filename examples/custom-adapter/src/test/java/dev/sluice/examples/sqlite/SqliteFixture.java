@@ -57,7 +57,7 @@ final class SqliteFixture implements StorageFixture {
         connection.close();
       }
 
-      /** Ends no transaction, as a process does not that is killed; see SqliteCrashTest. */
+      // Ends no transaction, as a process does not that is killed; see SqliteCrashTest.
       @Override
       public void kill() {
         connection.close();
