@@ -245,7 +245,9 @@ final class MongoEventStore implements EventStore {
     return events;
   }
 
-  /** The commit that begins before a version and contains it, if the page does not begin with it. */
+  /**
+   * The commit that begins before a version and contains it, if the page does not begin with it.
+   */
   private @Nullable Commit containing(StreamId stream, long version, CommitReader.Page page) {
     if (!page.commits().isEmpty() && page.commits().getFirst().version() == version) {
       return null;
