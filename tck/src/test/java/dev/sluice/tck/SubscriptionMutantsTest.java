@@ -29,16 +29,15 @@ import org.junit.platform.launcher.listeners.TestExecutionSummary;
  */
 class SubscriptionMutantsTest {
 
-  private static final String WORKER =
-      "core/src/main/java/dev/sluice/core/subscription/Worker.java";
+  private static final String CODE = "core/src/main/java/dev/sluice/core/subscription/";
   private static final String[] SUITE = {
     "tck/src/main/java/dev/sluice/tck/SubscriptionContract.java",
     "tck/src/main/java/dev/sluice/tck/Await.java"
   };
   private static final Pattern PATIENCE = Pattern.compile("(BOUND = Duration.ofSeconds\\()\\d+");
 
-  /** Some lines of the worker, what they are replaced with, and the test that must notice. */
-  record Mutant(String fault, String right, String wrong, String killedBy) {
+  /** Some lines of a class, what they are replaced with, and the test that must notice. */
+  record Mutant(String fault, String file, String right, String wrong, String killedBy) {
     @Override
     public String toString() {
       return fault;
@@ -51,33 +50,40 @@ class SubscriptionMutantsTest {
     return Stream.of(
         new Mutant(
             "the checkpoint is saved before the handler is called",
+            "Delivery.java",
             "      case Consumer.One one -> {\n        int done = 0;",
-            "      case Consumer.One one -> {\n        save(end, state);\n        int done = 0;",
+            "      case Consumer.One one -> {\n        cursor.save(end, cursor.state());\n       "
+                + " int done = 0;",
             "U1_what_an_owner_was_at_when_it_died_comes_again"),
         new Mutant(
             "a takeover leaves the old owner's token in the checkpoint",
-            "    save(position, found.withOwned(true));",
-            "    careful = 0;",
+            "Worker.java",
+            "    cursor.save(found.withOwned(true));",
+            "",
             "U3_from_its_takeover_on_only_the_new_owner_moves_the_checkpoint"),
         new Mutant(
             "an event that fails for good is skipped in silence",
+            "Delivery.java",
             "      return giveUp(event, failing);\n    }\n    retryAt",
-            "      save(event.position(), state.withoutFailing());\n      return true;\n    }\n"
-                + "    retryAt",
+            "      cursor.save(event.position(), cursor.state().withoutFailing());\n      return"
+                + " true;\n    }\n    retryAt",
             "U4_an_event_that_always_fails_stops_the_subscription_until_somebody_decides"),
         new Mutant(
             "what the filter leaves out does not move the cursor",
-            "    if (page.next().isAfter(position)) {\n      move(page.next());",
-            "    if (false) {\n      move(page.next());",
+            "Delivery.java",
+            "    if (page.next().isAfter(cursor.position())) {\n      cursor.move(page.next());",
+            "    if (false) {\n      cursor.move(page.next());",
             "U1_the_cursor_passes_what_the_filter_leaves_out"),
         new Mutant(
             "a try is counted only after it",
-            "    save(position, state.withFailing(tried));",
+            "Delivery.java",
+            "    cursor.save(cursor.state().withFailing(tried));",
             "",
             "U4_an_event_that_ends_the_process_is_parked_after_as_many_tries"),
         new Mutant(
             "later events of a parked stream do not wait behind it",
-            "    return state.parked().isEmpty()\n        ? events",
+            "Delivery.java",
+            "    return cursor.state().parked().isEmpty()\n        ? events",
             "    return true\n        ? events",
             "U4_a_parked_stream_waits_in_order_while_others_go_on"));
   }
@@ -99,10 +105,10 @@ class SubscriptionMutantsTest {
 
   private TestExecutionSummary run(Mutant mutant, String replaced) throws Exception {
     List<Path> changed = new ArrayList<>();
-    String code = Files.readString(source(WORKER));
+    String code = Files.readString(source(CODE + mutant.file));
     assertThat(code).containsOnlyOnce(mutant.right);
     changed.add(
-        write("Worker.java", replaced.isEmpty() ? code : code.replace(replaced, mutant.wrong)));
+        write(mutant.file, replaced.isEmpty() ? code : code.replace(replaced, mutant.wrong)));
     for (String suite : SUITE) {
       // What will not come needs no patience.
       Matcher patience = PATIENCE.matcher(Files.readString(source(suite)));
