@@ -30,7 +30,7 @@ import org.junit.platform.launcher.listeners.TestExecutionSummary;
 class CoreMutantsTest {
 
   private static final String CORE = "core/src/main/java/dev/sluice/core/";
-  private static final String WORKER = CORE + "subscription/Worker.java";
+  private static final String SUBSCRIPTION = CORE + "subscription/";
   private static final String TRANSLATION = CORE + "translation/Translation.java";
   private static final String[] SUITES = {
     "tck/src/main/java/dev/sluice/tck/SubscriptionContract.java",
@@ -42,8 +42,8 @@ class CoreMutantsTest {
   record Mutant(
       String fault, String file, String right, String wrong, Class<?> suite, String killedBy) {
 
-    Mutant(String fault, String right, String wrong, String killedBy) {
-      this(fault, WORKER, right, wrong, Subscriptions.class, killedBy);
+    Mutant(String fault, String file, String right, String wrong, String killedBy) {
+      this(fault, SUBSCRIPTION + file, right, wrong, Subscriptions.class, killedBy);
     }
 
     @Override
@@ -67,33 +67,40 @@ class CoreMutantsTest {
             "O3_a_translator_that_throws_fails_the_append_and_nothing_is_stored"),
         new Mutant(
             "the checkpoint is saved before the handler is called",
+            "Delivery.java",
             "      case Consumer.One one -> {\n        int done = 0;",
-            "      case Consumer.One one -> {\n        save(end, state);\n        int done = 0;",
+            "      case Consumer.One one -> {\n        cursor.save(end, cursor.state());\n       "
+                + " int done = 0;",
             "U1_what_an_owner_was_at_when_it_died_comes_again"),
         new Mutant(
             "a takeover leaves the old owner's token in the checkpoint",
-            "    save(position, found.withOwned(true));",
-            "    careful = 0;",
+            "Worker.java",
+            "    cursor.save(found.withOwned(true));",
+            "",
             "U3_from_its_takeover_on_only_the_new_owner_moves_the_checkpoint"),
         new Mutant(
             "an event that fails for good is skipped in silence",
+            "Delivery.java",
             "      return giveUp(event, failing);\n    }\n    retryAt",
-            "      save(event.position(), state.withoutFailing());\n      return true;\n    }\n"
-                + "    retryAt",
+            "      cursor.save(event.position(), cursor.state().withoutFailing());\n      return"
+                + " true;\n    }\n    retryAt",
             "U4_an_event_that_always_fails_stops_the_subscription_until_somebody_decides"),
         new Mutant(
             "what the filter leaves out does not move the cursor",
-            "    if (page.next().isAfter(position)) {\n      move(page.next());",
-            "    if (false) {\n      move(page.next());",
+            "Delivery.java",
+            "    if (page.next().isAfter(cursor.position())) {\n      cursor.move(page.next());",
+            "    if (false) {\n      cursor.move(page.next());",
             "U1_the_cursor_passes_what_the_filter_leaves_out"),
         new Mutant(
             "a try is counted only after it",
-            "    save(position, state.withFailing(tried));",
+            "Delivery.java",
+            "    cursor.save(cursor.state().withFailing(tried));",
             "",
             "U4_an_event_that_ends_the_process_is_parked_after_as_many_tries"),
         new Mutant(
             "later events of a parked stream do not wait behind it",
-            "    return state.parked().isEmpty()\n        ? events",
+            "Delivery.java",
+            "    return cursor.state().parked().isEmpty()\n        ? events",
             "    return true\n        ? events",
             "U4_a_parked_stream_waits_in_order_while_others_go_on"));
   }

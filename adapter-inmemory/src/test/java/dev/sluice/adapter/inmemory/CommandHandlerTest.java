@@ -225,6 +225,45 @@ class CommandHandlerTest {
   }
 
   @Test
+  void P1_when_another_try_wins_behind_others_their_events_are_read_and_not_guessed() {
+    var snapshotting = snapshotting();
+    snapshotting.handle("42", 1L);
+    CommandOptions options = CommandOptions.DEFAULT.withCommandId(EventIds.next());
+    account.interruptions.add(
+        () -> {
+          somebodyElse.handle("42", 5L);
+          somebodyElse.handle("42", 10L, options);
+        });
+    CommandResult<Balance, Moved> result = snapshotting.handle("42", 10L, options);
+    assertThat(result.state()).isEqualTo(new Balance(16));
+    assertThat(result.version()).isEqualTo(3);
+    assertThat(snapshotting.load("42").state())
+        .as("and no snapshot lacks what came between")
+        .isEqualTo(new Balance(16));
+  }
+
+  @Test
+  void another_try_that_has_decided_otherwise_and_wins_is_no_duplicate() {
+    var purses =
+        CommandHandler.builder(
+                storage, codec, "purse", Moved.class, AggregateDecider.of(Purse::new))
+            .build();
+    CommandOptions options = CommandOptions.DEFAULT.withCommandId(EventIds.next());
+    var result =
+        purses.handle(
+            "1",
+            purse -> {
+              purses.handle("1", other -> other.put(5));
+              purses.handle("1", other -> other.put(1), options);
+              purse.put(1);
+              purse.put(1);
+            },
+            options);
+    assertThat(result.state().aggregate().amount).isEqualTo(6);
+    assertThat(result.version()).isEqualTo(2);
+  }
+
+  @Test
   void a_command_id_that_was_used_for_another_aggregate_is_refused() {
     CommandOptions options = CommandOptions.DEFAULT.withCommandId(EventIds.next());
     handler.handle("41", 10L, options);

@@ -6,7 +6,6 @@ import dev.sluice.core.EventTypes;
 import dev.sluice.core.aggregate.CommandHandler;
 import dev.sluice.core.aggregate.Decider;
 import dev.sluice.core.event.DomainEvent;
-import dev.sluice.core.event.Metadata;
 import dev.sluice.core.event.StreamId;
 import dev.sluice.core.process.ProcessAction;
 import dev.sluice.core.process.ProcessDefinition;
@@ -15,6 +14,7 @@ import dev.sluice.core.serialization.EventCodec;
 import dev.sluice.core.serialization.jackson.JacksonSerializer;
 import dev.sluice.core.subscription.FailurePolicy;
 import dev.sluice.core.subscription.Subscriptions;
+import dev.sluice.core.translation.Source;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -109,14 +109,14 @@ class ProcessManagerTest {
     }
 
     @Override
-    public Optional<String> processOf(DomainEvent event, Metadata metadata) {
+    public Optional<String> processOf(DomainEvent event, Source source) {
       return event instanceof TransferAsked asked
           ? Optional.of(asked.id())
-          : metadata.correlationId();
+          : source.metadata().correlationId();
     }
 
     @Override
-    public List<TransferEvent> react(State state, DomainEvent event) {
+    public List<TransferEvent> react(State state, DomainEvent event, Source source) {
       if (event instanceof TransferAsked asked && state == State.NEW) {
         return List.of(new Started("from", asked.to(), asked.amount(), asked.until()));
       }
@@ -128,18 +128,26 @@ class ProcessManagerTest {
 
     @Override
     public List<ProcessAction<TransferEvent, State>> actions(String id, TransferEvent event) {
+      if (id.equals(poison)) {
+        throw new IllegalStateException("a bug in the actions of " + id);
+      }
       return switch (event) {
         case Started started ->
             List.of(
-                new ProcessAction.Deadline<>(
-                    started.until(),
-                    state -> state == State.STARTED ? List.of(new Late()) : List.of()),
+                new ProcessAction.Deadline<>(started.until(), state -> late(id, state)),
                 command(started.from(), -started.amount()));
         case Withdrawn withdrawn -> List.of(command(withdrawn.to(), withdrawn.amount()));
         case Refused refused -> List.of(command("from", refused.amount()));
         case Done done -> List.of();
         case Late late -> List.of();
       };
+    }
+
+    private List<TransferEvent> late(String id, State state) {
+      if (id.equals(poisonLate)) {
+        throw new IllegalStateException("a bug in the deadline of " + id);
+      }
+      return state == State.STARTED ? List.of(new Late()) : List.of();
     }
 
     private ProcessAction<TransferEvent, State> command(String account, long by) {
@@ -152,6 +160,12 @@ class ProcessManagerTest {
           refusal -> List.of(new Refused("from", by)));
     }
   }
+
+  private static final FailurePolicy QUICK =
+      FailurePolicy.PARK.withAttempts(2, Duration.ofMillis(1), Duration.ofMillis(1));
+
+  private volatile String poison = "none";
+  private volatile String poisonLate = "none";
 
   private final Instant far = Instant.now().plusSeconds(100_000);
 
@@ -235,6 +249,60 @@ class ProcessManagerTest {
     assertThat(storage.eventStore().readFrom(StreamId.of("transfer", "t1"), 1)).hasSize(2);
   }
 
+  @Test
+  void anEventWhoseActionsFailHoldsUpNoOtherProcessAlsoAfterARestart() {
+    accounts.handle("from", new Changed(100));
+    poison = "t1";
+    parkT1(far);
+    try (Subscriptions here = run(manager("nobody"))) {
+      accounts.handle("from", new TransferAsked("t2", "to", 40, far));
+      await(here, () -> state("t2") == State.DONE);
+      assertThat(here.status().getFirst().parked()).hasSize(1);
+    }
+  }
+
+  @Test
+  void aDeadlineThatFailsHoldsUpNoOtherAndIsTriedAgain() {
+    poisonLate = "t1";
+    Instant soon = Instant.now().plusMillis(200);
+    try (Subscriptions here = run(manager("from"))) {
+      accounts.handle("from", new TransferAsked("t1", "to", 40, soon));
+      accounts.handle("from", new TransferAsked("t2", "to", 40, soon.plusMillis(1)));
+      await(here, () -> state("t2") == State.LATE);
+      assertThat(state("t1")).isEqualTo(State.STARTED);
+      poisonLate = "none";
+      await(here, () -> state("t1") == State.LATE);
+    }
+  }
+
+  @Test
+  void theDeadlinesOfOthersAreFoundAlsoIfAParkedEventIsResumedAtATakeover() {
+    Instant soon = Instant.now().plusMillis(2_000);
+    poison = "t1";
+    parkT1(soon);
+    try (Subscriptions here = run(manager("from"))) {
+      accounts.handle("from", new TransferAsked("t2", "to", 40, soon));
+      await(here, () -> state("t2") == State.STARTED);
+      assertThat(
+              here.await("transfer", storage.globalLog().status().head(), Duration.ofSeconds(30)))
+          .isTrue();
+    }
+    poison = "none";
+    try (Subscriptions elsewhere = Subscriptions.of(storage)) {
+      elsewhere.resume("transfer", StreamId.of("transfer", "t1"), "anna", "mended");
+    }
+    try (Subscriptions here = run(manager("from"))) {
+      await(here, () -> state("t1") == State.LATE && state("t2") == State.LATE);
+    }
+  }
+
+  private void parkT1(Instant until) {
+    try (Subscriptions here = run(manager("from"))) {
+      accounts.handle("from", new TransferAsked("t1", "to", 40, until));
+      await(here, () -> here.status().getFirst().parked().size() == 1);
+    }
+  }
+
   private ProcessManager<State, TransferEvent> manager(String unreachable) {
     return new ProcessManager<>(
         storage, codec, "transfer", TransferEvent.class, new Transfer(unreachable));
@@ -242,7 +310,7 @@ class ProcessManagerTest {
 
   private Subscriptions run(ProcessManager<State, TransferEvent> manager) {
     Subscriptions here = Subscriptions.of(storage);
-    here.start(manager.subscription(FailurePolicy.PARK, "account"));
+    here.start(manager.subscription(QUICK, "account"));
     return here;
   }
 

@@ -18,6 +18,7 @@ import dev.sluice.core.serialization.jackson.JacksonSerializer;
 import dev.sluice.core.store.Append;
 import dev.sluice.core.store.ExpectedVersion;
 import dev.sluice.core.store.Storage;
+import dev.sluice.core.store.VersionConflictException;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -35,7 +36,7 @@ class SingleWriterTest {
   record Changed(long by) implements DomainEvent {}
 
   /** A sum that never gets below zero; 0 changes nothing. */
-  static final class Sum implements Decider<Long, Long, Changed> {
+  static class Sum implements Decider<Long, Long, Changed> {
 
     @Override
     public Long initial() {
@@ -85,9 +86,10 @@ class SingleWriterTest {
 
   @Test
   void commandsThatWaitForTheSameAggregateShareAnAppend() throws Exception {
-    List<CommandResult<Long, Changed>> results =
-        whileOneIsDecidedSlowly(Collections.nCopies(10, CommandOptions.DEFAULT));
-    assertThat(results).allMatch(result -> result.events().size() == 1);
+    for (Future<CommandResult<Long, Changed>> each :
+        behindASlowOne(new Sum(), Collections.nCopies(10, ONE))) {
+      assertThat(each.get().events()).hasSize(1);
+    }
     assertThat(storage.eventStore().readFrom(STREAM, 1)).hasSize(12);
     assertThat(commits()).as("one, the slow one, and one for all that waited").isEqualTo(3);
   }
@@ -96,45 +98,87 @@ class SingleWriterTest {
   void aCommandThatWaitsTwiceForTheSameAggregateIsCarriedOutOnceInTheSharedAppend()
       throws Exception {
     CommandOptions once = CommandOptions.DEFAULT.withCommandId(EventIds.next());
-    List<CommandResult<Long, Changed>> results =
-        whileOneIsDecidedSlowly(List.of(once, CommandOptions.DEFAULT, once));
-    assertThat(results).filteredOn(result -> result.events().isEmpty()).hasSize(1);
+    List<Future<CommandResult<Long, Changed>>> results =
+        behindASlowOne(new Sum(), List.of(new Queued(1, once), ONE, new Queued(1, once)));
+    assertThat(results.get(0).get().events()).hasSize(1);
+    assertThat(results.get(2).get().events()).isEmpty();
     assertThat(storage.eventStore().readFrom(STREAM, 1)).hasSize(4);
     assertThat(commits()).as("the repetition does not break up what is shared").isEqualTo(3);
   }
 
-  /** What becomes of commands that queue up behind one that is decided slowly. */
-  private List<CommandResult<Long, Changed>> whileOneIsDecidedSlowly(List<CommandOptions> commands)
-      throws Exception {
+  @Test
+  void anErrorOfOneDecisionIsThatOfItsCommandAlone() throws Exception {
+    Sum buggy =
+        new Sum() {
+          @Override
+          public List<Changed> decide(Long command, Long state) {
+            if (command == 13) {
+              throw new StackOverflowError();
+            }
+            return super.decide(command, state);
+          }
+        };
+    List<Future<CommandResult<Long, Changed>>> results =
+        behindASlowOne(buggy, List.of(ONE, new Queued(13, CommandOptions.DEFAULT), ONE));
+    assertThatThrownBy(() -> results.get(1).get()).hasCauseInstanceOf(StackOverflowError.class);
+    assertThat(results.get(0).get().events()).hasSize(1);
+    assertThat(results.get(2).get().state()).isEqualTo(10);
+  }
+
+  @Test
+  void anInterruptOfTheOneThatLeadsIsNotThatOfTheOthers() throws Exception {
+    var elsewhere = handler(storage.another());
+    Sum interrupted =
+        new Sum() {
+          @Override
+          public List<Changed> decide(Long command, Long state) {
+            if (command == 8) {
+              elsewhere.handle("1", 5L);
+              Thread.currentThread().interrupt();
+            }
+            return super.decide(command, state);
+          }
+        };
+    List<Future<CommandResult<Long, Changed>>> results =
+        behindASlowOne(interrupted, List.of(new Queued(8, CommandOptions.DEFAULT), ONE, ONE));
+    assertThatThrownBy(() -> results.get(0).get())
+        .hasCauseInstanceOf(VersionConflictException.class);
+    assertThat(results.get(1).get().events()).hasSize(1);
+    assertThat(results.get(2).get().state()).isEqualTo(15);
+  }
+
+  private record Queued(long by, CommandOptions options) {}
+
+  private static final Queued ONE = new Queued(1, CommandOptions.DEFAULT);
+
+  /** What becomes of commands that queue up, in this order, behind one that is decided slowly. */
+  private List<Future<CommandResult<Long, Changed>>> behindASlowOne(
+      Sum decider, List<Queued> commands) throws Exception {
     handler(storage).handle("1", 1L);
     CountDownLatch inside = new CountDownLatch(1);
     CountDownLatch goOn = new CountDownLatch(1);
-    var blocking = handler(storage, new Slow(inside, goOn));
-    List<CommandResult<Long, Changed>> results = new ArrayList<>();
+    var blocking = handler(storage, new Slow(decider, inside, goOn));
+    List<Future<CommandResult<Long, Changed>>> results = new ArrayList<>();
     try (ExecutorService executor = Executors.newCachedThreadPool()) {
       Future<?> first = executor.submit(() -> blocking.handle("1", 7L));
       assertThat(inside.await(30, TimeUnit.SECONDS)).isTrue();
-      List<Future<CommandResult<Long, Changed>>> others = new ArrayList<>();
       List<Thread> threads = new ArrayList<>();
-      for (CommandOptions options : commands) {
-        others.add(
+      for (Queued command : commands) {
+        results.add(
             executor.submit(
                 () -> {
                   synchronized (threads) {
                     threads.add(Thread.currentThread());
                   }
-                  return blocking.handle("1", 1L, options);
+                  return blocking.handle("1", command.by(), command.options());
                 }));
-      }
-      long until = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
-      while (!allWait(threads, commands.size()) && System.nanoTime() < until) {
-        Thread.onSpinWait();
+        long until = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+        while (!allWait(threads, results.size()) && System.nanoTime() < until) {
+          Thread.onSpinWait();
+        }
       }
       goOn.countDown();
       first.get(30, TimeUnit.SECONDS);
-      for (Future<CommandResult<Long, Changed>> other : others) {
-        results.add(other.get(30, TimeUnit.SECONDS));
-      }
     }
     return results;
   }
@@ -149,17 +193,17 @@ class SingleWriterTest {
   }
 
   /** Waits before it decides on 7. */
-  private record Slow(CountDownLatch inside, CountDownLatch goOn)
+  private record Slow(Sum sum, CountDownLatch inside, CountDownLatch goOn)
       implements Decider<Long, Long, Changed> {
 
     @Override
     public Long initial() {
-      return 0L;
+      return sum.initial();
     }
 
     @Override
     public Long evolve(Long state, Changed event) {
-      return state + event.by();
+      return sum.evolve(state, event);
     }
 
     @Override
@@ -172,7 +216,7 @@ class SingleWriterTest {
           throw new IllegalStateException(e);
         }
       }
-      return List.of(new Changed(command));
+      return sum.decide(command, state);
     }
   }
 
@@ -211,6 +255,29 @@ class SingleWriterTest {
     }
     assertThat(runAll(commands)).filteredOn(stored -> stored).hasSize(21);
     assertThat(sums.load("1").state()).isEqualTo(120);
+  }
+
+  @Test
+  void whenAnotherProcessWinsWithTheSameCommandBehindOthersTheirEventsAreRead() {
+    CommandOptions once = CommandOptions.DEFAULT.withCommandId(EventIds.next());
+    var elsewhere = handler(storage.another());
+    var here =
+        handler(
+            storage,
+            new Sum() {
+              @Override
+              public List<Changed> decide(Long command, Long state) {
+                if (command == 10) {
+                  elsewhere.handle("1", 5L);
+                  elsewhere.handle("1", 10L, once);
+                }
+                return super.decide(command, state);
+              }
+            });
+    here.handle("1", 1L);
+    assertThat(here.handle("1", 10L, once).state()).isEqualTo(16);
+    assertThat(here.handle("1", 1L).state()).isEqualTo(17);
+    assertThat(here.load("1").state()).isEqualTo(17);
   }
 
   @Test

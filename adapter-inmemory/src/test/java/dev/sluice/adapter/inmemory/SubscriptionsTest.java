@@ -1,7 +1,9 @@
 package dev.sluice.adapter.inmemory;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.core.EventTypes;
 import dev.sluice.core.Payload;
 import dev.sluice.core.Position;
 import dev.sluice.core.Registration;
@@ -9,12 +11,16 @@ import dev.sluice.core.StoreUnavailableException;
 import dev.sluice.core.coordination.CheckpointStore;
 import dev.sluice.core.coordination.Lease;
 import dev.sluice.core.coordination.LeaseStore;
+import dev.sluice.core.event.DomainEvent;
 import dev.sluice.core.event.EventIds;
 import dev.sluice.core.event.NewEvent;
 import dev.sluice.core.event.RecordedEvent;
 import dev.sluice.core.event.StreamId;
 import dev.sluice.core.outbox.Outbox;
+import dev.sluice.core.serialization.EventCodec;
+import dev.sluice.core.serialization.jackson.JacksonSerializer;
 import dev.sluice.core.store.Append;
+import dev.sluice.core.store.AppendResult;
 import dev.sluice.core.store.EventFilter;
 import dev.sluice.core.store.EventStore;
 import dev.sluice.core.store.ExpectedVersion;
@@ -23,26 +29,33 @@ import dev.sluice.core.store.LogPage;
 import dev.sluice.core.store.LogStatus;
 import dev.sluice.core.store.SnapshotStore;
 import dev.sluice.core.store.Storage;
+import dev.sluice.core.store.StoredEvent;
+import dev.sluice.core.store.StreamRange;
 import dev.sluice.core.subscription.FailurePolicy;
 import dev.sluice.core.subscription.Subscription;
 import dev.sluice.core.subscription.SubscriptionListener;
 import dev.sluice.core.subscription.SubscriptionStatus;
 import dev.sluice.core.subscription.SubscriptionStatus.State;
 import dev.sluice.core.subscription.Subscriptions;
+import dev.sluice.core.subscription.TimedHandler;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BooleanSupplier;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
@@ -82,7 +95,10 @@ class SubscriptionsTest {
         new Faulty(memory) {
           @Override
           void read(Position after, LogPage page) {
-            if (!page.more() && !page.events().isEmpty() && page.events().size() < RARE) {
+            if (Thread.currentThread().getName().equals("sluice-read-slow")
+                && !page.more()
+                && !page.events().isEmpty()
+                && page.events().size() < RARE) {
               readToTheEnd.countDown();
             }
           }
@@ -357,6 +373,447 @@ class SubscriptionsTest {
     until(() -> lags(runner).equals(List.of(0L, 0L)));
   }
 
+  @Test
+  void a_resumed_event_that_ends_its_process_is_parked_again_after_as_many_tries() {
+    AtomicReference<Throwable> failure = new AtomicReference<>(new IllegalArgumentException("no"));
+    AtomicInteger deaths = new AtomicInteger();
+    Subscriptions runner = runner(memory);
+    runner.start(
+        Subscription.named("all")
+            .failures(park(2))
+            .handler(
+                event -> {
+                  if (event.stream().equals(STREAM)) {
+                    if (failure.get() instanceof Error error) {
+                      deaths.incrementAndGet();
+                      throw error;
+                    }
+                    throw new IllegalArgumentException("no");
+                  }
+                }));
+    assertThat(runner.await("all", append(1), BOUND)).isTrue();
+    failure.set(new LinkageError("as if the process had died"));
+    runner.resume("all", STREAM, "anna", "maybe it works now");
+    until(() -> deaths.get() == 2);
+    Position last = append(StreamId.of("account", "2"), 1);
+    assertThat(runner.await("all", last, BOUND)).as("%s", runner.status()).isTrue();
+    assertThat(deaths).hasValue(2);
+    assertThat(runner.status().getFirst().parked().getFirst().error()).contains("process ended");
+  }
+
+  @Test
+  void an_outage_is_no_attempt_of_a_resumed_event() {
+    AtomicInteger outages = new AtomicInteger(3);
+    AtomicBoolean poison = new AtomicBoolean(true);
+    Subscriptions runner = runner(memory);
+    runner.start(
+        Subscription.named("all")
+            .failures(park(2))
+            .handler(
+                event -> {
+                  if (poison.get()) {
+                    throw new IllegalArgumentException("poison");
+                  }
+                  if (outages.getAndDecrement() > 0) {
+                    throw outage();
+                  }
+                  seen.add(event);
+                }));
+    assertThat(runner.await("all", append(2), BOUND)).isTrue();
+    poison.set(false);
+    runner.resume("all", STREAM, "anna", "mended");
+    until(() -> seen.size() == 2);
+    until(() -> runner.status().getFirst().state() == State.RUNNING);
+  }
+
+  @Test
+  void a_parked_event_is_replaced_for_the_handler_and_the_stored_one_stays() {
+    EventCodec codec =
+        EventCodec.of(
+            EventTypes.<DomainEvent>builder().add("corrected", Corrected.class).build(),
+            JacksonSerializer.create());
+    Subscriptions runner = runner(memory);
+    runner.start(
+        Subscription.named("all")
+            .failures(park(1))
+            .handler(
+                event -> {
+                  if (event.version() == 2 && event.type().equals("deposited")) {
+                    throw new IllegalArgumentException("poison");
+                  }
+                  seen.add(event);
+                }));
+    assertThat(runner.await("all", append(3), BOUND)).isTrue();
+    runner.replace("all", STREAM, codec, new Corrected(7), "anna", "a typing error");
+    until(() -> seen.size() == 3);
+    assertThat(versions()).containsExactly(1, 2, 3);
+    assertThat(codec.decode(seen.get(1))).isEqualTo(new Corrected(7));
+    assertThat(seen.get(2).type()).isEqualTo("deposited");
+    assertThat(memory.eventStore().readFrom(STREAM, 2).findFirst().orElseThrow().type())
+        .isEqualTo("deposited");
+    assertThat(runner.status().getFirst().decisions().getFirst().what()).isEqualTo("replace");
+  }
+
+  record Corrected(long by) implements DomainEvent {}
+
+  @Test
+  void the_partitions_of_a_process_that_died_are_taken_over() {
+    for (int i = 0; i < 20; i++) {
+      append(StreamId.of("account", "s" + i), 2);
+    }
+    Storage dying = memory.another();
+    Subscriptions first = runner(dying);
+    Subscriptions second = runner(memory);
+    for (Subscriptions each : List.of(first, second)) {
+      each.start(Subscription.named("split").partitions(4).handler(seen::add));
+    }
+    until(() -> owners(second).size() == 2 && owned(second) == 4);
+    assertThat(second.await("split", memory.globalLog().status().head(), BOUND)).isTrue();
+    dying.close();
+    for (int i = 0; i < 20; i++) {
+      append(StreamId.of("account", "s" + i), 2);
+    }
+    assertThat(second.await("split", memory.globalLog().status().head(), BOUND))
+        .as("%s", second.status())
+        .isTrue();
+    until(() -> owners(second).size() == 1 && owned(second) == 4);
+    assertThat(seen).as("each event").hasSizeGreaterThanOrEqualTo(80);
+    assertThat(Set.copyOf(seen)).hasSize(80);
+  }
+
+  private static Set<String> owners(Subscriptions runner) {
+    return runner.status().stream()
+        .flatMap(status -> status.owner().stream())
+        .collect(Collectors.toSet());
+  }
+
+  private static long owned(Subscriptions runner) {
+    return runner.status().stream().filter(status -> status.owner().isPresent()).count();
+  }
+
+  @Test
+  void all_leases_are_kept_until_the_last_handler_is_done() throws Exception {
+    List<String> names = List.of("a", "b", "c");
+    CountDownLatch inside = new CountDownLatch(names.size());
+    CountDownLatch goOn = new CountDownLatch(1);
+    Subscriptions runner =
+        Subscriptions.builder(memory).leaseDuration(Duration.ofSeconds(2)).build();
+    runners.add(runner);
+    for (String name : names) {
+      runner.start(
+          Subscription.named(name)
+              .handler(
+                  event -> {
+                    inside.countDown();
+                    await(goOn);
+                  }));
+    }
+    append(1);
+    await(inside);
+    Map<String, Instant> begun = expiries();
+    Thread closing = Thread.ofVirtual().start(runner::close);
+    // Each is renewed twice while the handlers take their time.
+    for (int i = 0; i < 2; i++) {
+      Map<String, Instant> before = i == 0 ? begun : expiries();
+      until(
+          () -> {
+            Map<String, Instant> now = expiries();
+            assertThat(now.keySet()).as("all are held").hasSize(names.size());
+            return now.entrySet().stream()
+                .allMatch(
+                    lease ->
+                        lease
+                            .getValue()
+                            .isAfter(
+                                before
+                                    .getOrDefault(lease.getKey(), Instant.EPOCH)
+                                    .plusMillis(300)));
+          });
+    }
+    goOn.countDown();
+    assertThat(closing.join(BOUND)).isTrue();
+  }
+
+  private Map<String, Instant> expiries() {
+    return memory.leases().list("subscription/").stream()
+        .collect(Collectors.toMap(Lease::name, Lease::expiresAt));
+  }
+
+  @Test
+  void the_interrupt_of_a_stop_is_no_failure_of_the_event() {
+    CountDownLatch inside = new CountDownLatch(1);
+    CountDownLatch never = new CountDownLatch(1);
+    Subscriptions first =
+        Subscriptions.builder(memory)
+            .leaseDuration(Duration.ofMillis(400))
+            .stopTimeout(Duration.ofMillis(1))
+            .build();
+    first.start(
+        Subscription.named("all")
+            .failures(park(1))
+            .handler(
+                event -> {
+                  inside.countDown();
+                  try {
+                    never.await();
+                  } catch (InterruptedException e) {
+                    throw new IllegalStateException("interrupted, and the flag is gone", e);
+                  }
+                }));
+    Position last = append(1);
+    await(inside);
+    first.close();
+    Subscriptions second = runner(memory);
+    second.start(Subscription.named("all").failures(park(1)).handler(seen::add));
+    assertThat(second.await("all", last, BOUND)).isTrue();
+    assertThat(versions()).containsExactly(1);
+  }
+
+  @Test
+  void a_handler_that_can_not_be_made_leaves_the_lease_to_others() {
+    CountDownLatch tried = new CountDownLatch(1);
+    Subscriptions runner =
+        Subscriptions.builder(memory).leaseDuration(Duration.ofMinutes(5)).build();
+    runners.add(runner);
+    runner.start(
+        Subscription.named("all")
+            .handlers(
+                partition -> {
+                  tried.countDown();
+                  throw new IllegalStateException("not here");
+                }));
+    await(tried);
+    until(() -> memory.leases().list("subscription/").isEmpty());
+  }
+
+  @Test
+  void who_waits_is_told_also_while_an_owner_that_lost_its_lease_hangs_here() {
+    CountDownLatch inside = new CountDownLatch(1);
+    CountDownLatch goOn = new CountDownLatch(1);
+    Subscriptions first = runner(memory);
+    first.start(
+        Subscription.named("all")
+            .handler(
+                event -> {
+                  inside.countDown();
+                  await(goOn);
+                }));
+    Position last = append(1);
+    await(inside);
+    Subscriptions second = runner(memory);
+    memory.leases().list("subscription/").forEach(memory.leases()::release);
+    second.start(Subscription.named("all").handler(seen::add));
+    assertThat(second.await("all", last, BOUND)).isTrue();
+    assertThat(first.await("all", last, Duration.ofSeconds(5))).isTrue();
+    goOn.countDown();
+  }
+
+  @Test
+  void await_says_when_time_was_up() {
+    Subscriptions runner = runner(memory);
+    runner.start(Subscription.named("all").handler(seen::add));
+    Position last = append(1);
+    assertThat(runner.await("all", last, BOUND)).isTrue();
+    Position never = new Position(last.value() + 1);
+    assertThat(runner.await("all", never, Duration.ofMillis(50))).isFalse();
+    assertThat(runner.await("unknown", last, Duration.ofMillis(50))).isFalse();
+  }
+
+  @Test
+  void the_end_of_the_log_is_read_in_pages_of_a_bounded_size() {
+    AtomicInteger largest = new AtomicInteger();
+    Storage storage =
+        new Faulty(memory) {
+          @Override
+          void read(Position after, LogPage page) {
+            if (Thread.currentThread().getName().startsWith("sluice-tail")) {
+              largest.accumulateAndGet(page.events().size(), Math::max);
+            }
+          }
+        };
+    Subscriptions runner = runner(storage);
+    runner.start(Subscription.named("all").handler(event -> {}));
+    assertThat(runner.await("all", append(1), BOUND)).isTrue();
+    assertThat(runner.await("all", append(STREAM, 300, "x".repeat(100_000)), BOUND)).isTrue();
+    assertThat(largest.get()).as("some MB, and not all 30").isPositive().isLessThanOrEqualTo(64);
+  }
+
+  @Test
+  void a_single_stream_is_read_once_and_not_searched_for_each_page() {
+    AtomicInteger read = new AtomicInteger();
+    Storage storage =
+        new Faulty(memory) {
+          @Override
+          void read(StreamId stream, List<RecordedEvent> page) {
+            read.addAndGet(page.size());
+          }
+        };
+    int events = 5_000;
+    Position last = append(events);
+    Subscriptions runner = runner(storage);
+    runner.start(Subscription.named("one").stream(STREAM).handler(event -> {}));
+    assertThat(runner.await("one", last, BOUND)).isTrue();
+    assertThat(read.get()).as("the events").isBetween(events, 2 * events);
+  }
+
+  @Test
+  void the_status_says_what_the_handler_can_not_reach_what_is_retried_and_what_is_parked() {
+    AtomicReference<@Nullable RuntimeException> failure = new AtomicReference<>(outage());
+    Subscriptions runner = runner(memory);
+    runner.start(
+        Subscription.named("all")
+            .failures(
+                FailurePolicy.PARK.withAttempts(2, Duration.ofMillis(1), Duration.ofSeconds(1)))
+            .handler(
+                event -> {
+                  RuntimeException next = failure.get();
+                  if (event.version() == 1 && next != null) {
+                    throw next;
+                  }
+                  seen.add(event);
+                }));
+    append(1);
+    until(() -> state(runner) == State.UNAVAILABLE);
+    assertThat(runner.status().getFirst().detail()).contains("away for a moment");
+    failure.set(new IllegalArgumentException("poison"));
+    until(() -> state(runner) == State.PARKED);
+    HeldAppend open = memory.schedule().hold(new Append(STREAM, ExpectedVersion.any(), events(1)));
+    assertThat(state(runner)).as("an open append hides no parked stream").isEqualTo(State.PARKED);
+    open.rollBack();
+    failure.set(null);
+    runner.resume("all", STREAM, "anna", "mended");
+    until(() -> state(runner) == State.RUNNING);
+  }
+
+  @Test
+  void the_status_says_that_an_event_is_retried() {
+    Subscriptions runner = runner(memory);
+    runner.start(
+        Subscription.named("all")
+            .failures(
+                FailurePolicy.STOP.withAttempts(5, Duration.ofMinutes(1), Duration.ofMinutes(1)))
+            .handler(
+                event -> {
+                  throw new IllegalArgumentException("poison");
+                }));
+    append(1);
+    until(() -> state(runner) == State.RETRYING);
+    assertThat(runner.status().getFirst().detail()).contains("version 1, try 1").contains("poison");
+  }
+
+  @Test
+  void a_subscription_can_not_be_split_otherwise_and_says_so() {
+    Subscriptions first = runner(memory);
+    first.start(Subscription.named("split").partitions(2).handler(seen::add));
+    for (int i = 0; i < 20; i++) {
+      append(StreamId.of("account", "s" + i), 1);
+    }
+    assertThat(first.await("split", memory.globalLog().status().head(), BOUND)).isTrue();
+    first.close();
+    Subscriptions second = runner(memory);
+    second.start(Subscription.named("split").partitions(4).handler(seen::add));
+    until(
+        () ->
+            second.status().getFirst().state() == State.NO_OWNER
+                && second.status().getFirst().detail().contains("begun with 2 partitions"));
+    assertThat(second.await("split", memory.globalLog().status().head(), Duration.ofSeconds(1)))
+        .as("also the partitions that were not there before do not begin anew")
+        .isTrue();
+    assertThat(seen).hasSize(20);
+  }
+
+  @Test
+  void a_subscription_that_runs_nowhere_can_be_forgotten() {
+    Subscriptions runner = runner(memory);
+    Registration running = runner.start(Subscription.named("old").handler(event -> {}));
+    assertThat(runner.await("old", append(1), BOUND)).isTrue();
+    assertThatThrownBy(() -> runner(memory).forget("old")).hasMessageContaining("still runs");
+    running.close();
+    runner.forget("old");
+    assertThat(memory.checkpoints().list("subscription")).isEmpty();
+  }
+
+  @Test
+  void a_handler_with_times_of_its_own_is_told_how_far_parked_streams_are() {
+    AtomicReference<Position> complete = new AtomicReference<>(Position.START);
+    Subscriptions runner = runner(memory);
+    runner.start(
+        Subscription.named("all")
+            .failures(park(1))
+            .handlers(
+                partition ->
+                    new TimedHandler() {
+                      private Instant next = Instant.MIN;
+
+                      @Override
+                      public void handle(RecordedEvent event) {
+                        if (event.stream().equals(STREAM)) {
+                          throw new IllegalArgumentException("poison");
+                        }
+                      }
+
+                      @Override
+                      public Instant nextTime() {
+                        return next;
+                      }
+
+                      @Override
+                      public void onTime(Instant now, Position soFar) {
+                        complete.set(soFar);
+                        next = now.plusMillis(10);
+                      }
+                    }));
+    Position first = append(StreamId.of("account", "2"), 1);
+    Position poison = append(1);
+    Position last = append(StreamId.of("account", "2"), 1);
+    assertThat(runner.await("all", last, BOUND)).isTrue();
+    until(() -> state(runner) == State.PARKED);
+    complete.set(Position.START);
+    until(() -> !complete.get().equals(Position.START));
+    assertThat(first.isAfter(complete.get())).isFalse();
+    assertThat(poison.isAfter(complete.get())).isTrue();
+    runner.skip("all", STREAM, "anna", "known bad");
+    until(() -> complete.get().equals(last));
+  }
+
+  @Test
+  void what_fails_at_its_time_is_tried_again_and_holds_up_no_event() {
+    AtomicInteger tries = new AtomicInteger();
+    Subscriptions runner = runner(memory);
+    runner.start(
+        Subscription.named("all")
+            .handlers(
+                partition ->
+                    new TimedHandler() {
+                      @Override
+                      public void handle(RecordedEvent event) {
+                        seen.add(event);
+                      }
+
+                      @Override
+                      public Instant nextTime() {
+                        return Instant.MIN;
+                      }
+
+                      @Override
+                      public void onTime(Instant now, Position complete) {
+                        tries.incrementAndGet();
+                        throw new IllegalStateException("a bug");
+                      }
+                    }));
+    assertThat(runner.await("all", append(1), BOUND)).isTrue();
+    until(() -> tries.get() >= 2);
+    assertThat(state(runner)).isEqualTo(State.RUNNING);
+  }
+
+  private static State state(Subscriptions runner) {
+    return runner.status().getFirst().state();
+  }
+
+  private static FailurePolicy park(int attempts) {
+    return FailurePolicy.PARK.withAttempts(attempts, Duration.ofMillis(1), Duration.ofMillis(1));
+  }
+
   private static List<Long> lags(Subscriptions runner) {
     return runner.status().stream().map(SubscriptionStatus::lagEvents).sorted().toList();
   }
@@ -379,18 +836,25 @@ class SubscriptionsTest {
   }
 
   private Position append(StreamId stream, int events) {
-    List<NewEvent> all =
-        IntStream.range(0, events)
-            .mapToObj(
-                i ->
-                    new NewEvent(
-                        EventIds.next(),
-                        "deposited",
-                        Instant.now(),
-                        Payload.ofUtf8("{}"),
-                        Payload.EMPTY,
-                        List.of()))
-            .toList();
+    return append(stream, events, "{}");
+  }
+
+  private static List<NewEvent> events(int count) {
+    return events(count, "{}");
+  }
+
+  private static List<NewEvent> events(int count, String data) {
+    Payload payload = Payload.ofUtf8(data);
+    return IntStream.range(0, count)
+        .mapToObj(
+            i ->
+                new NewEvent(
+                    EventIds.next(), "deposited", Instant.now(), payload, Payload.EMPTY, List.of()))
+        .toList();
+  }
+
+  private Position append(StreamId stream, int events, String data) {
+    List<NewEvent> all = events(events, data);
     Position last = Position.START;
     for (int from = 0; from < events; from += 1_000) {
       last =
@@ -463,6 +927,8 @@ class SubscriptionsTest {
 
     void read(Position after, LogPage page) {}
 
+    void read(StreamId stream, List<RecordedEvent> page) {}
+
     void acquiring(String name) {}
 
     void acquired(Lease lease) {}
@@ -534,7 +1000,25 @@ class SubscriptionsTest {
 
     @Override
     public EventStore eventStore() {
-      return storage.eventStore();
+      EventStore events = storage.eventStore();
+      return new EventStore() {
+        @Override
+        public AppendResult append(Append append) {
+          return events.append(append);
+        }
+
+        @Override
+        public List<RecordedEvent> read(StreamId stream, StreamRange range) {
+          List<RecordedEvent> page = events.read(stream, range);
+          Faulty.this.read(stream, page);
+          return page;
+        }
+
+        @Override
+        public Optional<StoredEvent> find(UUID eventId) {
+          return events.find(eventId);
+        }
+      };
     }
 
     @Override

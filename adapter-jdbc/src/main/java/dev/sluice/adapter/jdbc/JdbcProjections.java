@@ -13,14 +13,27 @@ import dev.sluice.core.store.StoredEvent;
 import dev.sluice.core.store.StreamRange;
 import dev.sluice.core.subscription.BatchProcessor;
 import java.sql.SQLException;
+import java.sql.SQLNonTransientConnectionException;
+import java.sql.SQLRecoverableException;
+import java.sql.SQLTransientException;
+import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
 import org.jdbi.v3.core.Handle;
+import org.jdbi.v3.core.JdbiException;
 import org.jspecify.annotations.Nullable;
 
 /** Views in the same database as the events. Safe for use by any number of threads. */
 public final class JdbcProjections {
+
+  /**
+   * A process that was stopped, or cut off, inside a batch holds the checkpoint's row for as long
+   * as its transaction lives: for this long the next owner waits for it.
+   */
+  private static final Duration MAX_SILENCE = Duration.ofSeconds(30);
+
+  private static final String TOO_LONG_SILENCE = "25P03";
 
   private JdbcProjections() {}
 
@@ -30,12 +43,24 @@ public final class JdbcProjections {
    * projection.subscription().processor(…)}.
    *
    * <p>What a handler throws counts as a failure of its event, also if the database has refused
-   * what it wrote. Only trouble with the connection does not.
+   * what it wrote, or JDBI couldn't send it. Only trouble with the connection or the server does
+   * not.
+   *
+   * <p>The server ends the transaction, and the batch is tried again, if it hears nothing of it for
+   * 30 seconds: a handler must not wait for longer than that between two statements.
    */
   public static BatchProcessor transactional(JdbcStorage storage, Projection<Handle> projection) {
+    return transactional(storage, projection, MAX_SILENCE);
+  }
+
+  static BatchProcessor transactional(
+      JdbcStorage storage, Projection<Handle> projection, Duration maxSilence) {
+    String limit =
+        "set local idle_in_transaction_session_timeout = '" + maxSilence.toMillis() + "ms'";
     return (events, next) ->
         storage.inTransaction(
             transaction -> {
+              transaction.handle().execute(limit);
               // The checkpoint first: who is not the owner any more is refused before it writes.
               transaction.checkpoints().save(next);
               for (RecordedEvent event : events) {
@@ -63,10 +88,7 @@ public final class JdbcProjections {
       throw e;
     } catch (RuntimeException e) {
       SQLException cause = sqlCause(e);
-      if (cause == null) {
-        throw e;
-      }
-      if (isTroubleOfTheServer(cause)) {
+      if (cause != null && isTroubleOfTheServer(cause)) {
         throw new StoreUnavailableException(
             "PostgreSQL: the view '"
                 + projection.name()
@@ -74,7 +96,11 @@ public final class JdbcProjections {
                 + Failures.oneLine(cause),
             e);
       }
-      throw new ViewRefusedException(projection.name(), event, cause);
+      // What is left to JDBI itself would be taken for trouble with the server further up.
+      if (cause != null || e instanceof JdbiException) {
+        throw new ViewRefusedException(projection.name(), event, cause == null ? e : cause);
+      }
+      throw e;
     }
   }
 
@@ -87,14 +113,23 @@ public final class JdbcProjections {
     return null;
   }
 
-  /** No connection, no resources, going down, or a deadlock: none of it is the event's fault. */
+  /**
+   * No connection, no resources, going down, a deadlock, or a silence that was too long: none of it
+   * is the event's fault. A statement that was cancelled is: it may take too long each time.
+   */
   private static boolean isTroubleOfTheServer(SQLException e) {
-    String state = e.getSQLState() == null ? "08" : e.getSQLState();
+    String state = e.getSQLState();
+    if (state == null) {
+      return e instanceof SQLTransientException
+          || e instanceof SQLRecoverableException
+          || e instanceof SQLNonTransientConnectionException;
+    }
     return state.startsWith("08")
         || state.startsWith("53")
-        || state.startsWith("57")
+        || state.startsWith("57P")
         || state.startsWith("58")
-        || state.startsWith("40");
+        || state.startsWith("40")
+        || state.equals(TOO_LONG_SILENCE);
   }
 
   /** The database has refused what a handler wrote. */
@@ -102,7 +137,7 @@ public final class JdbcProjections {
 
     private static final long serialVersionUID = 1L;
 
-    ViewRefusedException(String view, RecordedEvent event, SQLException cause) {
+    ViewRefusedException(String view, RecordedEvent event, Exception cause) {
       super(
           "the view '"
               + view
@@ -113,7 +148,7 @@ public final class JdbcProjections {
               + " ("
               + event.type()
               + "): "
-              + Failures.oneLine(cause),
+              + (cause instanceof SQLException sql ? Failures.oneLine(sql) : cause.getMessage()),
           cause);
     }
   }

@@ -9,6 +9,7 @@ import dev.sluice.core.Position;
 import dev.sluice.core.coordination.Checkpoint;
 import dev.sluice.core.event.RecordedEvent;
 import dev.sluice.core.event.StreamId;
+import dev.sluice.core.projection.Projection;
 import dev.sluice.core.projection.ProjectionVersions;
 import dev.sluice.core.projection.Rebuild;
 import dev.sluice.core.store.Append;
@@ -27,15 +28,18 @@ import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import org.jdbi.v3.core.ConnectionException;
 import org.jdbi.v3.core.Handle;
 import org.jdbi.v3.core.Jdbi;
 import org.junit.jupiter.api.AfterEach;
@@ -131,6 +135,83 @@ class JdbcProjectionsTest {
             .filter(e -> !(e.stream().equals(account(3)) && e.version() == 11))
             .toList();
     assertThat(view()).isEqualTo(BalancesView.fold(wanted));
+  }
+
+  @Test
+  void U4_whatJdbiOrATimeLimitRefusesIsCountedAndNotTakenForAnOutage() {
+    for (int i = 0; i < 3; i++) {
+      storage.eventStore().append(account(i), ExpectedVersion.any(), BalancesView.deposits(i, 1));
+    }
+    AppendResult last =
+        storage.eventStore().append(account(4), ExpectedVersion.any(), BalancesView.deposits(1, 1));
+    var projection =
+        Projection.<Handle>named("balances", BalancesView.CODEC)
+            .on(
+                BalancesView.Deposited.class,
+                (handle, event, recorded) -> {
+                  if (recorded.stream().equals(account(0))) {
+                    handle.createUpdate("delete from balances where cents = :missing").execute();
+                  } else if (recorded.stream().equals(account(1))) {
+                    handle.execute("set local statement_timeout = '1ms'");
+                    handle.execute("select pg_sleep(10)");
+                  } else if (recorded.stream().equals(account(2))) {
+                    throw new ConnectionException(new SQLException("no state"));
+                  }
+                })
+            .build();
+    try (Subscriptions here = quick()) {
+      here.start(
+          projection
+              .subscription()
+              .failures(
+                  FailurePolicy.PARK.withAttempts(2, Duration.ofMillis(1), Duration.ofMillis(1)))
+              .processor(JdbcProjections.transactional(storage, projection)));
+      assertThat(here.await("balances", last.position(), BOUND))
+          .as(() -> "parked, and the others go on: " + here.status())
+          .isTrue();
+      assertThat(here.status().getFirst().parked())
+          .extracting(SubscriptionStatus.Parked::stream)
+          .containsExactlyInAnyOrder(account(0), account(1), account(2));
+    }
+  }
+
+  @Test
+  void U3_anOwnerThatStandsStillInsideABatchHoldsTheNextOneUpForAWhileOnly() {
+    fill(1, 3);
+    Position last = storage.globalLog().status().head();
+    CountDownLatch inside = new CountDownLatch(1);
+    CountDownLatch goOn = new CountDownLatch(1);
+    var halfDead =
+        BalancesView.projection(
+            "balances",
+            "balances",
+            event -> {
+              inside.countDown();
+              await(goOn);
+            });
+    var healthy = BalancesView.projection("balances", "balances", event -> {});
+    try (Subscriptions first = quick();
+        Subscriptions second = quick()) {
+      first.start(
+          halfDead
+              .subscription()
+              .processor(JdbcProjections.transactional(storage, halfDead, Duration.ofMillis(500))));
+      await(inside);
+      storage.leases().list("subscription/balances/").forEach(storage.leases()::release);
+      second.start(
+          healthy.subscription().processor(JdbcProjections.transactional(storage, healthy)));
+      assertThat(second.await("balances", last, BOUND)).as("%s", second.status()).isTrue();
+      goOn.countDown();
+    }
+    assertThat(view()).isEqualTo(BalancesView.fold(log(last)));
+  }
+
+  private static void await(CountDownLatch latch) {
+    try {
+      assertThat(latch.await(90, TimeUnit.SECONDS)).isTrue();
+    } catch (InterruptedException e) {
+      throw new IllegalStateException(e);
+    }
   }
 
   @Test

@@ -130,6 +130,11 @@ public final class CommandHandler<C, S, E extends DomainEvent> {
                     stream,
                     ExpectedVersion.exactly(loaded.version()),
                     assemble(stream, events, options)));
+        if (appended.version() != loaded.version() + events.size()) {
+          // Another try of this command was quicker, and others were before it: what was evolved
+          // here never was the state. The next round finds the command stored.
+          continue;
+        }
         Loaded<S> after = new Loaded<>(evolved, appended.version(), appended.position());
         saveSnapshotIfDue(stream, loaded.version(), after);
         return new CommandResult<>(
@@ -140,6 +145,11 @@ public final class CommandHandler<C, S, E extends DomainEvent> {
         }
         pauseAfter(stream, conflicts + 1, conflict);
         loaded = catchUp(stream, loaded);
+      } catch (DuplicateEventException e) {
+        // Unless another try of this command has decided otherwise, on a newer state.
+        if (!isRepeated(stream, options)) {
+          throw e;
+        }
       }
     }
   }

@@ -84,6 +84,16 @@ final class SingleWriter<C, S, E extends DomainEvent> {
     }
     try {
       run(lane, calls);
+    } catch (VersionConflictException e) {
+      // Only an interrupt of a pause lets it out. It was meant for this caller alone, and nothing
+      // is stored: the others wait for the next one to lead.
+      lane.loaded = null;
+      synchronized (lanes) {
+        while (calls.size() > 1) {
+          lane.waiting.addFirst(calls.removeLast());
+        }
+      }
+      calls.getFirst().failed(e);
     } catch (RuntimeException | Error e) {
       lane.loaded = null;
       calls.forEach(call -> call.failed(e));
@@ -120,10 +130,17 @@ final class SingleWriter<C, S, E extends DomainEvent> {
         return;
       }
       try {
-        // If it is stored, the state that all of them were decided on was the newest one.
         AppendResult appended =
             handler.append(
                 new Append(lane.stream, ExpectedVersion.exactly(loaded.version()), round.events));
+        if (appended.version() != round.version) {
+          // Other tries of the same commands were quicker, in another process, and others were
+          // before them: the state here never was the aggregate's.
+          loaded = handler.catchUp(lane.stream, loaded);
+          fresh = true;
+          continue;
+        }
+        // It is stored now, so the state that all of them were decided on was the newest one.
         Loaded<S> after = round.publish(appended.position());
         lane.loaded = after;
         handler.saveSnapshotIfDue(lane.stream, loaded.version(), after);
@@ -136,11 +153,18 @@ final class SingleWriter<C, S, E extends DomainEvent> {
         loaded = handler.catchUp(lane.stream, loaded);
         fresh = true;
       } catch (NotStorableException | DuplicateEventException | IllegalArgumentException e) {
-        // One of them is to blame, and must not fail its neighbours.
+        lane.loaded = null;
         if (calls.size() == 1) {
+          if (e instanceof DuplicateEventException
+              && handler.isRepeated(lane.stream, calls.getFirst().options)) {
+            // Another try of the command has decided otherwise, on a newer state.
+            loaded = handler.catchUp(lane.stream, loaded);
+            fresh = true;
+            continue;
+          }
           throw e;
         }
-        lane.loaded = null;
+        // One of them is to blame, and must not fail its neighbours.
         for (Call call : calls) {
           try {
             run(lane, List.of(call));
@@ -208,7 +232,8 @@ final class SingleWriter<C, S, E extends DomainEvent> {
             position ->
                 call.succeeded(
                     new CommandResult<>(after, versionAfter, position, decided, conflicts)));
-      } catch (RuntimeException e) {
+      } catch (RuntimeException | Error e) {
+        // Also an error, such as an endless recursion, is that of one command.
         outcomes.add(position -> call.failed(e));
       }
     }

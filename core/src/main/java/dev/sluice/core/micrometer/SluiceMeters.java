@@ -54,11 +54,7 @@ public final class SluiceMeters implements SubscriptionListener {
   /** Shows how far behind each partition of a subscription is, and what is parked or stopped. */
   public void watch(Subscriptions subscriptions, Subscription subscription) {
     Remembered<List<SubscriptionStatus>> status =
-        new Remembered<>(
-            () ->
-                subscriptions.status().stream()
-                    .filter(each -> each.subscription().equals(subscription.name()))
-                    .toList());
+        new Remembered<>(() -> subscriptions.status(subscription.name()));
     for (int i = 0; i < subscription.partitions(); i++) {
       Tags tags = tags(subscription.name(), i);
       int index = i;

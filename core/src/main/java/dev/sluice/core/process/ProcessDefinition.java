@@ -1,7 +1,7 @@
 package dev.sluice.core.process;
 
 import dev.sluice.core.event.DomainEvent;
-import dev.sluice.core.event.Metadata;
+import dev.sluice.core.translation.Source;
 import java.util.List;
 import java.util.Optional;
 
@@ -23,11 +23,17 @@ public interface ProcessDefinition<S, E extends DomainEvent> {
   /**
    * Which process an event from elsewhere is about; empty if none. The events of commands that a
    * process has issued have its id as their correlation id.
+   *
+   * @param source the event's stream and metadata, among others
    */
-  Optional<String> processOf(DomainEvent event, Metadata metadata);
+  Optional<String> processOf(DomainEvent event, Source source);
 
-  /** The own events that an event from elsewhere leads to; none if it changes nothing. */
-  List<E> react(S state, DomainEvent event);
+  /**
+   * The own events that an event from elsewhere leads to; none if it changes nothing.
+   *
+   * @param source the event's stream and metadata, among others
+   */
+  List<E> react(S state, DomainEvent event, Source source);
 
   /** What is to be done once an own event is stored. */
   List<ProcessAction<E, S>> actions(String processId, E event);

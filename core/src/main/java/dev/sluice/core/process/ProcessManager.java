@@ -1,32 +1,26 @@
 package dev.sluice.core.process;
 
-import dev.sluice.core.Payload;
 import dev.sluice.core.Position;
 import dev.sluice.core.SluiceException;
 import dev.sluice.core.aggregate.CommandHandler;
 import dev.sluice.core.aggregate.CommandOptions;
 import dev.sluice.core.aggregate.Decider;
 import dev.sluice.core.aggregate.Loaded;
-import dev.sluice.core.coordination.Checkpoint;
-import dev.sluice.core.coordination.CheckpointConflictException;
 import dev.sluice.core.event.DomainEvent;
 import dev.sluice.core.event.EventIds;
 import dev.sluice.core.event.Metadata;
 import dev.sluice.core.event.RecordedEvent;
 import dev.sluice.core.serialization.EventCodec;
 import dev.sluice.core.store.EventFilter;
-import dev.sluice.core.store.LogPage;
 import dev.sluice.core.store.Storage;
 import dev.sluice.core.subscription.FailurePolicy;
 import dev.sluice.core.subscription.Partition;
 import dev.sluice.core.subscription.Subscription;
 import dev.sluice.core.subscription.TimedHandler;
+import dev.sluice.core.translation.Source;
 import java.time.Instant;
-import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Optional;
-import java.util.PriorityQueue;
 import java.util.Set;
 import java.util.UUID;
 import java.util.function.Function;
@@ -44,8 +38,6 @@ import java.util.function.Function;
  * @param <E> a process's own events
  */
 public final class ProcessManager<S, E extends DomainEvent> {
-
-  private static final int PAGE = 500;
 
   private final Storage storage;
   private final EventCodec codec;
@@ -129,34 +121,23 @@ public final class ProcessManager<S, E extends DomainEvent> {
     }
   }
 
-  /** A deadline that has not been reached. */
-  private record Pending<E extends DomainEvent, S>(
-      RecordedEvent event, int index, ProcessAction.Deadline<E, S> deadline) {}
-
   /** What one owner of one partition does; on its thread only. */
   private final class Handler implements TimedHandler {
 
-    private final Partition partition;
-    private final String name;
-    private final PriorityQueue<Pending<E, S>> pending =
-        new PriorityQueue<>(Comparator.comparing((Pending<E, S> p) -> p.deadline().at()));
-    private boolean found;
-    private Position seen = Position.START;
+    private final Deadlines<E, S> deadlines;
 
     Handler(Partition partition) {
-      this.partition = partition;
-      this.name = "process-deadlines/" + category + "/" + partition.index();
+      this.deadlines = new Deadlines<>(storage, category, partition, this::actions, this::reached);
     }
 
     @Override
     public void handle(RecordedEvent recorded) {
-      findDeadlines(recorded.position());
       if (recorded.stream().category().equals(category)) {
         act(recorded);
       } else {
         react(recorded);
       }
-      seen = recorded.position();
+      deadlines.moved();
     }
 
     private void react(RecordedEvent recorded) {
@@ -164,27 +145,28 @@ public final class ProcessManager<S, E extends DomainEvent> {
         return;
       }
       DomainEvent event = codec.decode(recorded);
+      Source source =
+          new Source(
+              recorded.stream(), recorded.id(), recorded.time(), codec.decodeMetadata(recorded));
       definition
-          .processOf(event, codec.decodeMetadata(recorded))
+          .processOf(event, source)
           .ifPresent(
               processId ->
                   store(
                       processId,
-                      state -> definition.react(state, event),
+                      state -> definition.react(state, event, source),
                       recorded,
                       EventIds.derived(recorded.id(), category)));
     }
 
     private void act(RecordedEvent recorded) {
-      String processId = recorded.stream().id();
-      int index = 0;
-      for (ProcessAction<E, S> action : actions(recorded)) {
-        switch (action) {
-          case ProcessAction.Command<E, S> command -> issue(processId, recorded, index, command);
-          case ProcessAction.Deadline<E, S> deadline ->
-              pending.add(new Pending<>(recorded, index, deadline));
+      List<ProcessAction<E, S>> actions = actions(recorded);
+      // First: a time-out is there also for commands that can't be issued.
+      deadlines.add(recorded, actions);
+      for (int i = 0; i < actions.size(); i++) {
+        if (actions.get(i) instanceof ProcessAction.Command<E, S> command) {
+          issue(recorded.stream().id(), recorded, i, command);
         }
-        index++;
       }
     }
 
@@ -215,94 +197,22 @@ public final class ProcessManager<S, E extends DomainEvent> {
       }
     }
 
+    private void reached(RecordedEvent recorded, int index, ProcessAction.Deadline<E, S> deadline) {
+      store(
+          recorded.stream().id(),
+          state -> deadline.due().apply(state),
+          recorded,
+          EventIds.derived(recorded.id(), "deadline/" + index));
+    }
+
     @Override
     public Instant nextTime() {
-      if (!found) {
-        return Instant.MIN;
-      }
-      Pending<E, S> next = pending.peek();
-      return next == null ? Instant.MAX : next.deadline().at();
+      return deadlines.nextTime();
     }
 
     @Override
-    public void onTime(Instant now) {
-      findDeadlines(new Position(Long.MAX_VALUE));
-      boolean any = false;
-      for (Pending<E, S> next = pending.peek();
-          next != null && !next.deadline().at().isAfter(now);
-          next = pending.peek()) {
-        Pending<E, S> due = next;
-        store(
-            due.event().stream().id(),
-            state -> due.deadline().due().apply(state),
-            due.event(),
-            EventIds.derived(due.event().id(), "deadline/" + due.index()));
-        pending.remove();
-        any = true;
-      }
-      if (any) {
-        saveMark();
-      }
-    }
-
-    /** Once, at the begin: the deadlines of the events before the first one that comes here. */
-    private void findDeadlines(Position before) {
-      if (found) {
-        return;
-      }
-      Position cursor =
-          storage.checkpoints().load(name).map(Checkpoint::position).orElse(Position.START);
-      EventFilter filter = EventFilter.categories(category);
-      while (true) {
-        LogPage page = storage.globalLog().read(cursor, filter, PAGE);
-        for (RecordedEvent event : page.events()) {
-          if (!before.isAfter(event.position())) {
-            found = true;
-            return;
-          }
-          if (partition.contains(event.stream())) {
-            int index = 0;
-            for (ProcessAction<E, S> action : actions(event)) {
-              if (action instanceof ProcessAction.Deadline<E, S> deadline) {
-                pending.add(new Pending<>(event, index, deadline));
-              }
-              index++;
-            }
-          }
-          seen = event.position();
-        }
-        if (!page.more()) {
-          found = true;
-          return;
-        }
-        cursor = page.next();
-      }
-    }
-
-    /**
-     * Notes behind which event the next owner has to look for deadlines. Only to spare it work:
-     * deadlines that are found twice have no effect twice.
-     */
-    private void saveMark() {
-      Position mark =
-          pending.stream()
-              .map(next -> new Position(next.event().position().value() - 1))
-              .min(Position::compareTo)
-              .orElse(seen);
-      Optional<Checkpoint> stored = storage.checkpoints().load(name);
-      if (stored.isPresent() && !mark.isAfter(stored.get().position())) {
-        return;
-      }
-      try {
-        storage
-            .checkpoints()
-            .save(
-                stored
-                    .map(last -> last.next(mark, Payload.EMPTY, 0))
-                    .orElseGet(() -> Checkpoint.first(name, mark, Payload.EMPTY, 0)));
-      } catch (CheckpointConflictException e) {
-        // A next owner has noted it already.
-      }
+    public void onTime(Instant now, Position complete) {
+      deadlines.onTime(now, complete);
     }
   }
 }

@@ -52,7 +52,9 @@ public final class ProjectionVersions {
 
   /**
    * Makes a view anew: starts the new version's subscription, and switches to it once it has caught
-   * up. The old version answers until then, and keeps its subscription; stop that afterwards.
+   * up and no stream is parked in it. The old version answers until then, and keeps its
+   * subscription; stop that afterwards in each process, and let {@link Subscriptions#forget} forget
+   * it.
    *
    * @param view the view's name
    * @param version the name of the new version

@@ -20,26 +20,25 @@ import org.jspecify.annotations.Nullable;
  */
 final class CatchUp {
 
-  private static final int FIRST_LIMIT = 64;
   private static final int MAX_LIMIT = 4_000;
-  private static final long PAGE_BYTES = 2L << 20;
   private static final int KEPT_PAGES = 3;
 
   private record Entry(Position after, CompletableFuture<LogPage> page) {}
 
+  /** The last version of the stream that lies at or before a position. */
+  private record Seen(Position position, long version) {}
+
   private final Storage storage;
   private final Subscription subscription;
   private final ArrayDeque<Entry> entries = new ArrayDeque<>();
-  private int limit = FIRST_LIMIT;
+  private final PageLimit limit = new PageLimit(MAX_LIMIT);
+
+  /** Where the last page of a single stream has ended, so that the next one begins there. */
+  private volatile @Nullable Seen seen;
 
   CatchUp(Storage storage, Subscription subscription) {
     this.storage = storage;
     this.subscription = subscription;
-  }
-
-  /** About what an event takes in memory. */
-  static long sizeOf(RecordedEvent event) {
-    return 200L + event.data().size() + event.metadata().size();
   }
 
   /**
@@ -68,11 +67,7 @@ final class CatchUp {
    */
   LogPage readNow(Position after) {
     LogPage page = read(after);
-    return page.more() ? page : load(after, currentLimit());
-  }
-
-  private synchronized int currentLimit() {
-    return limit;
+    return page.more() ? page : load(after, limit.get());
   }
 
   private synchronized Entry find(Position after) {
@@ -121,7 +116,7 @@ final class CatchUp {
   }
 
   private CompletableFuture<LogPage> start(Position after) {
-    int count = limit;
+    int count = limit.get();
     CompletableFuture<LogPage> page = new CompletableFuture<>();
     Thread.ofVirtual()
         .name("sluice-read-" + subscription.name())
@@ -142,28 +137,14 @@ final class CatchUp {
         stream == null
             ? storage.globalLog().read(after, subscription.filter(), count)
             : readStream(stream, after, count);
-    adapt(page.events());
+    limit.learn(page.events());
     return page;
   }
 
   /** By its stream, which is quicker than all of its category. */
   private LogPage readStream(StreamId stream, Position after, int count) {
     Position head = storage.globalLog().status().head();
-    long version = 0;
-    for (long from = Long.MAX_VALUE; from >= 1; ) {
-      List<RecordedEvent> page =
-          storage.eventStore().read(stream, StreamRange.backwards(from, 200));
-      RecordedEvent seen =
-          page.stream().filter(event -> !event.position().isAfter(after)).findFirst().orElse(null);
-      if (seen != null) {
-        version = seen.version();
-        break;
-      }
-      if (page.isEmpty()) {
-        break;
-      }
-      from = page.getLast().version() - 1;
-    }
+    long version = versionAt(stream, after);
     List<RecordedEvent> page =
         storage.eventStore().read(stream, StreamRange.forwards(version + 1, count));
     // A stream shows events that the log still hides behind an open append; they wait here, too.
@@ -174,16 +155,39 @@ final class CatchUp {
             .toList();
     boolean more = page.size() == count && !page.getLast().position().isAfter(head);
     Position next = more ? page.getLast().position() : Position.max(after, head);
+    seen =
+        new Seen(
+            next,
+            page.stream()
+                .filter(event -> !event.position().isAfter(next))
+                .mapToLong(RecordedEvent::version)
+                .max()
+                .orElse(version));
     return new LogPage(events, next, more);
   }
 
-  private synchronized void adapt(List<RecordedEvent> events) {
-    if (events.isEmpty()) {
-      return;
+  private long versionAt(StreamId stream, Position after) {
+    if (after.equals(Position.START)) {
+      return 0;
     }
-    long size = events.stream().mapToLong(CatchUp::sizeOf).sum() / events.size();
-    int fitting = (int) Math.min(MAX_LIMIT, Math.max(1, PAGE_BYTES / size));
-    limit = Math.min(fitting, limit * 4);
+    Seen last = seen;
+    if (last != null && last.position.equals(after)) {
+      return last.version;
+    }
+    for (long from = Long.MAX_VALUE; from >= 1; ) {
+      List<RecordedEvent> page =
+          storage.eventStore().read(stream, StreamRange.backwards(from, 200));
+      for (RecordedEvent event : page) {
+        if (!event.position().isAfter(after)) {
+          return event.version();
+        }
+      }
+      if (page.isEmpty()) {
+        break;
+      }
+      from = page.getLast().version() - 1;
+    }
+    return 0;
   }
 
   private LogPage join(Entry entry) {

@@ -55,6 +55,10 @@ final class Commands {
             new Pending(pending.last, pending.commands.stream().filter(applied.negate()).toList()));
   }
 
+  void forget() {
+    checkpoints.delete(name);
+  }
+
   private void update(UnaryOperator<Pending> change) {
     for (; ; ) {
       Optional<Checkpoint> stored = checkpoints.load(name);

@@ -85,6 +85,11 @@ record PartitionState(
           stream, event.version(), event.position(), 0, "", since, true, Optional.empty());
     }
 
+    /** The event after this one, to be tried at once. */
+    Failing next(Position passed) {
+      return new Failing(stream, version + 1, passed, 0, "", since, true, Optional.empty());
+    }
+
     /** What the handler is given: the event, or what somebody replaced it with. */
     RecordedEvent replaced(RecordedEvent event) {
       return replacement

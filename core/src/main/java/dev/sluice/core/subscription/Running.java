@@ -1,6 +1,5 @@
 package dev.sluice.core.subscription;
 
-import dev.sluice.core.SluiceException;
 import dev.sluice.core.coordination.Lease;
 import dev.sluice.core.coordination.LeaseLostException;
 import dev.sluice.core.store.Storage;
@@ -68,6 +67,7 @@ final class Running {
       return;
     }
     workers.values().removeIf(worker -> worker.ended() && !worker.refused());
+    workers.values().forEach(worker -> worker.warnIfStuck(leaseDuration));
     renew();
     long now = System.nanoTime();
     if (now - lookAt >= 0) {
@@ -114,17 +114,24 @@ final class Running {
     if (lease.isEmpty()) {
       return;
     }
-    Worker worker =
-        new Worker(
-            storage,
-            subscription,
-            new Partition(index, subscription.partitions()),
-            shared.tail,
-            catchUp,
-            shared.listener,
-            shared.onMove,
-            lease.get(),
-            now + leaseDuration.toNanos());
+    Worker worker;
+    try {
+      worker =
+          new Worker(
+              storage,
+              subscription,
+              new Partition(index, subscription.partitions()),
+              shared.tail,
+              catchUp,
+              shared.listener,
+              shared.onMove,
+              lease.get(),
+              now + leaseDuration.toNanos());
+    } catch (RuntimeException | Error e) {
+      // The handler can't be made here; maybe another process can.
+      storage.leases().release(lease.get());
+      throw e;
+    }
     workers.put(index, worker);
     renewAt.put(index, now + leaseDuration.toNanos() / 2);
     LOG.info("{} runs here now, as {}", lease.get().name(), shared.instance);
@@ -195,9 +202,10 @@ final class Running {
     all.forEach(Worker::stop);
     long until = System.nanoTime() + shared.stopTimeout.toNanos();
     long renewalDue = System.nanoTime();
+    Duration look = Duration.ofMillis(Math.min(200, leaseDuration.toMillis() / 4));
     try {
       for (Worker worker : all) {
-        while (!worker.join(Duration.ofMillis(200)) && System.nanoTime() - until < 0) {
+        while (!worker.join(look) && System.nanoTime() - until < 0) {
           // A handler that takes its time keeps its lease meanwhile.
           if (System.nanoTime() - renewalDue >= 0) {
             renewalDue = System.nanoTime() + leaseDuration.toNanos() / 2;
@@ -229,8 +237,8 @@ final class Running {
               storage.leases().renew(worker.lease(), leaseDuration), now + leaseDuration.toNanos());
         } catch (LeaseLostException e) {
           LOG.debug("{} ended meanwhile", worker.lease().name());
-        } catch (SluiceException e) {
-          LOG.warn("{} could not be renewed: {}", worker.lease().name(), e.getMessage());
+        } catch (RuntimeException e) {
+          LOG.warn("{} could not be renewed: {}", worker.lease().name(), e.toString());
         }
       }
     }
@@ -240,7 +248,7 @@ final class Running {
     if (membership != null) {
       try {
         storage.leases().release(membership);
-      } catch (SluiceException e) {
+      } catch (RuntimeException e) {
         LOG.debug("A membership could not be given back; it expires by itself", e);
       }
       membership = null;

@@ -38,9 +38,9 @@ final class StatusReader {
   /**
    * Reads one.
    *
-   * @param here how far it is in this process, if it runs here
+   * @param here who runs it in this process, if it runs here
    */
-  SubscriptionStatus read(Subscription subscription, int index, Position here) {
+  SubscriptionStatus read(Subscription subscription, int index, Optional<Worker> here) {
     String name = Worker.checkpointName(subscription.name(), index);
     Partition partition = new Partition(index, subscription.partitions());
     Optional<Checkpoint> stored = storage.checkpoints().load(name);
@@ -48,10 +48,14 @@ final class StatusReader {
         stored
             .map(checkpoint -> PartitionState.decode(name, checkpoint.state()))
             .orElse(PartitionState.initial(subscription.partitions()));
-    Position position = Position.max(stored.map(Checkpoint::position).orElse(Position.START), here);
+    Position position =
+        Position.max(
+            stored.map(Checkpoint::position).orElse(Position.START),
+            here.map(Worker::position).orElse(Position.START));
     Lag lag = lag(subscription, partition, position);
     Optional<String> owner = Optional.ofNullable(leases.get(name)).map(Lease::owner);
-    State now = stateOf(state, owner.isPresent(), lag);
+    String trouble = here.map(Worker::trouble).orElse("");
+    State now = stateOf(state, owner.isPresent(), !trouble.isEmpty(), lag);
     return new SubscriptionStatus(
         subscription.name(),
         partition,
@@ -60,7 +64,7 @@ final class StatusReader {
         position,
         lag.events,
         lag.age,
-        detail(now, state),
+        detail(now, state, subscription.partitions(), trouble),
         state.parked().values().stream()
             .map(
                 parked ->
@@ -74,9 +78,12 @@ final class StatusReader {
         state.decisions());
   }
 
-  private State stateOf(PartitionState state, boolean owned, Lag lag) {
+  private State stateOf(PartitionState state, boolean owned, boolean trouble, Lag lag) {
     if (!owned) {
       return State.NO_OWNER;
+    }
+    if (trouble) {
+      return State.UNAVAILABLE;
     }
     if (state.stopped()) {
       return State.STOPPED;
@@ -84,17 +91,23 @@ final class StatusReader {
     if (state.failing().isPresent()) {
       return State.RETRYING;
     }
+    // Before what passes by itself: it waits for somebody, also in a busy store.
+    if (!state.parked().isEmpty()) {
+      return State.PARKED;
+    }
     if (lag.events > 0) {
       return State.CATCHING_UP;
     }
-    if (log.heldBackBy().isPresent()) {
-      return State.WAITING_FOR_COMMIT;
-    }
-    return state.parked().isEmpty() ? State.RUNNING : State.PARKED;
+    return log.heldBackBy().isPresent() ? State.WAITING_FOR_COMMIT : State.RUNNING;
   }
 
-  private String detail(State now, PartitionState state) {
+  private String detail(State now, PartitionState state, int partitions, String trouble) {
     return switch (now) {
+      case NO_OWNER ->
+          state.partitions() == partitions
+              ? ""
+              : Worker.otherPartitions(state.partitions(), partitions);
+      case UNAVAILABLE -> trouble;
       case STOPPED, RETRYING -> state.failing().map(StatusReader::describe).orElse("");
       case WAITING_FOR_COMMIT ->
           log.heldBackBy().map(open -> open.who() + ", since " + open.since()).orElse("");

@@ -43,18 +43,23 @@ public record SubscriptionStatus(
 
   /** What a partition is up to; the first that applies. */
   public enum State {
-    /** No process runs it. */
+    /** No process runs it; the detail says why if it was begun with other partitions. */
     NO_OWNER,
+    /**
+     * The store, or what the handler needs, can't be reached; it tries again until it can. Seen in
+     * the process that runs it only.
+     */
+    UNAVAILABLE,
     /** An event could not be dealt with; it waits for a decision. */
     STOPPED,
     /** An event has failed and is tried again. */
     RETRYING,
+    /** Streams are parked and wait for a decision; the others go on. */
+    PARKED,
     /** There are events to read. */
     CATCHING_UP,
     /** Everything readable is dealt with; an open append hides the rest. */
     WAITING_FOR_COMMIT,
-    /** Everything is dealt with but for the parked streams. */
-    PARKED,
     /** Everything is dealt with. */
     RUNNING
   }

@@ -10,13 +10,14 @@ import dev.sluice.core.store.Storage;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
@@ -155,7 +156,9 @@ public final class Subscriptions implements AutoCloseable {
     if (here == null) {
       return Optional.empty();
     }
-    Collection<Worker> workers = here.workers().values();
+    // One that has lost its lease, or hands it over, may hang in its handler while another goes on.
+    List<Worker> workers =
+        here.workers().values().stream().filter(worker -> !worker.isStopping()).toList();
     if (workers.size() < here.subscription().partitions()) {
       return Optional.empty();
     }
@@ -182,20 +185,43 @@ public final class Subscriptions implements AutoCloseable {
    * displays and alarms: it reads the store a few times.
    */
   public List<SubscriptionStatus> status() {
-    StatusReader reader = new StatusReader(storage);
-    List<SubscriptionStatus> all = new ArrayList<>();
-    List<Running> sorted =
+    return status(
         running.values().stream()
             .sorted(Comparator.comparing(each -> each.subscription().name()))
-            .toList();
-    for (Running each : sorted) {
+            .toList());
+  }
+
+  /** Like {@link #status()}, of one subscription; empty if it was not started here. */
+  public List<SubscriptionStatus> status(String subscription) {
+    Running one = running.get(subscription);
+    return one == null ? List.of() : status(List.of(one));
+  }
+
+  private List<SubscriptionStatus> status(List<Running> wanted) {
+    StatusReader reader = new StatusReader(storage);
+    List<SubscriptionStatus> all = new ArrayList<>();
+    for (Running each : wanted) {
       for (int i = 0; i < each.subscription().partitions(); i++) {
-        Worker here = each.workers().get(i);
-        all.add(
-            reader.read(each.subscription(), i, here == null ? Position.START : here.position()));
+        all.add(reader.read(each.subscription(), i, Optional.ofNullable(each.workers().get(i))));
       }
     }
     return all;
+  }
+
+  /**
+   * Forgets how far a subscription has come, and what was parked in it, once it runs nowhere any
+   * more: such as that of a view's old version. If it is started again, it starts anew.
+   *
+   * @throws IllegalStateException if it runs, here or elsewhere; nothing was forgotten
+   */
+  public void forget(String subscription) {
+    String prefix = Worker.PREFIX + subscription + "/";
+    if (running.containsKey(subscription) || !storage.leases().list(prefix).isEmpty()) {
+      throw new IllegalStateException(
+          "the subscription '" + subscription + "' still runs; stop it in each process");
+    }
+    checkpointsOf(subscription).forEach(each -> storage.checkpoints().delete(each.name()));
+    new Commands(storage.checkpoints(), subscription).forget();
   }
 
   /**
@@ -294,8 +320,10 @@ public final class Subscriptions implements AutoCloseable {
     }
     closed = true;
     hints.close();
-    running.values().forEach(each -> each.workers().values().forEach(Worker::stop));
-    running.values().forEach(Running::stopAll);
+    // Side by side: each keeps its own leases until its last handler is done.
+    try (ExecutorService all = Executors.newVirtualThreadPerTaskExecutor()) {
+      running.values().forEach(each -> all.execute(each::stopAll));
+    }
     tickNow();
     try {
       owner.join(Duration.ofSeconds(5));

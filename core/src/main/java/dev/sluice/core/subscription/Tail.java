@@ -31,7 +31,7 @@ final class Tail implements AutoCloseable {
 
   private static final Logger LOG = LoggerFactory.getLogger(Tail.class);
 
-  private static final int PAGE = 1_000;
+  private static final int MAX_PAGE = 1_000;
   private static final int MAX_EVENTS = 8_192;
   private static final long MAX_BYTES = 8L << 20;
   private static final long MIN_PAUSE = TimeUnit.MILLISECONDS.toNanos(1);
@@ -41,6 +41,7 @@ final class Tail implements AutoCloseable {
   private record Chunk(List<RecordedEvent> events, Position next, long bytes) {}
 
   private final GlobalLog log;
+  private final PageLimit pageLimit = new PageLimit(MAX_PAGE);
   private final Thread thread;
   private final AtomicBoolean hinted = new AtomicBoolean();
   private volatile boolean closed;
@@ -210,7 +211,8 @@ final class Tail implements AutoCloseable {
         continue;
       }
       try {
-        LogPage page = log.read(from, by, PAGE);
+        LogPage page = log.read(from, by, pageLimit.get());
+        pageLimit.learn(page.events());
         if (failed) {
           failed = false;
           LOG.info("The log can be read again; its subscriptions go on");
@@ -248,7 +250,7 @@ final class Tail implements AutoCloseable {
       }
       end = page.next();
       if (!page.events().isEmpty()) {
-        long size = page.events().stream().mapToLong(CatchUp::sizeOf).sum();
+        long size = PageLimit.sizeOf(page.events());
         chunks.add(new Chunk(page.events(), page.next(), size));
         events += page.events().size();
         bytes += size;

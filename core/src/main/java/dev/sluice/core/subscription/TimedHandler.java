@@ -1,5 +1,6 @@
 package dev.sluice.core.subscription;
 
+import dev.sluice.core.Position;
 import java.time.Instant;
 
 /**
@@ -16,6 +17,8 @@ public interface TimedHandler extends EventHandler {
    * Does what is due. What it throws is logged, and it is called again later.
    *
    * @param now the time
+   * @param complete up to where each event has been dealt with for good: no event that lies there
+   *     comes again, also not one of a stream that is parked
    */
-  void onTime(Instant now);
+  void onTime(Instant now, Position complete);
 }

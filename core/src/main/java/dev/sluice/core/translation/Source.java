@@ -6,7 +6,7 @@ import java.time.Instant;
 import java.util.UUID;
 
 /**
- * Where a domain event that is being translated comes from.
+ * Where a domain event comes from.
  *
  * @param stream its stream
  * @param eventId its id

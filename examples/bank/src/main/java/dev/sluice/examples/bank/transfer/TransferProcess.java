@@ -2,9 +2,9 @@ package dev.sluice.examples.bank.transfer;
 
 import dev.sluice.core.aggregate.CommandOptions;
 import dev.sluice.core.event.DomainEvent;
-import dev.sluice.core.event.Metadata;
 import dev.sluice.core.process.ProcessAction;
 import dev.sluice.core.process.ProcessDefinition;
+import dev.sluice.core.translation.Source;
 import dev.sluice.examples.bank.account.AccountCommand;
 import dev.sluice.examples.bank.account.AccountEvent;
 import dev.sluice.examples.bank.account.Money;
@@ -57,14 +57,14 @@ public final class TransferProcess implements ProcessDefinition<Transfer, Transf
   }
 
   @Override
-  public Optional<String> processOf(DomainEvent event, Metadata metadata) {
+  public Optional<String> processOf(DomainEvent event, Source source) {
     return event instanceof AccountEvent.Sent sent
         ? Optional.of(sent.transfer())
-        : metadata.correlationId();
+        : source.metadata().correlationId();
   }
 
   @Override
-  public List<TransferEvent> react(Transfer transfer, DomainEvent event) {
+  public List<TransferEvent> react(Transfer transfer, DomainEvent event, Source source) {
     return switch (event) {
       case AccountEvent.Sent sent when transfer.stage() == Stage.UNKNOWN ->
           List.of(new Started(sent.from(), sent.to(), sent.amount()));
