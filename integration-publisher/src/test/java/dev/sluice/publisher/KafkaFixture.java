@@ -1,6 +1,7 @@
 package dev.sluice.publisher;
 
 import dev.sluice.adapter.inmemory.InMemoryStorage;
+import dev.sluice.core.outbox.MessagePublisher;
 import dev.sluice.publisher.kafka.KafkaMessagePublisher;
 import dev.sluice.publisher.kafka.PublishedLanguage;
 import dev.sluice.testservers.KafkaServer;
@@ -54,7 +55,7 @@ public class KafkaFixture {
     return relay(publisher);
   }
 
-  protected Relay.Builder relay(KafkaMessagePublisher through) {
+  protected Relay.Builder relay(MessagePublisher through) {
     return Relay.builder(name, storage.outbox(), storage.checkpoints(), storage.leases(), through)
         .leaseDuration(Duration.ofSeconds(2));
   }
