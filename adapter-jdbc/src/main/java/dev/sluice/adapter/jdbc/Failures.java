@@ -5,6 +5,8 @@ import dev.sluice.core.SluiceException;
 import dev.sluice.core.StoreRefusedException;
 import dev.sluice.core.StoreUnavailableException;
 import java.sql.SQLException;
+import java.sql.SQLNonTransientConnectionException;
+import java.sql.SQLRecoverableException;
 import java.sql.SQLTransientException;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -17,8 +19,10 @@ final class Failures {
   private static final String UNIQUE_VIOLATION = "23505";
   private static final String NOT_NULL_VIOLATION = "23502";
   private static final String LOCK_NOT_AVAILABLE = "55P03";
+  private static final String CANCELLED = "57014";
   private static final String MISSING_PRIVILEGE = "42501";
   private static final String READ_ONLY_TRANSACTION = "25006";
+  private static final String IDLE_IN_TRANSACTION = "25P03";
 
   /** What two appends can meet at. Any other constraint refuses each further try as well. */
   private static final Set<String> SHARED_CONSTRAINTS = Set.of("event_by_stream", "event_by_id");
@@ -35,6 +39,7 @@ final class Failures {
         || state.startsWith("23")
         || state.startsWith("40")
         || state.equals(LOCK_NOT_AVAILABLE)
+        || state.equals(CANCELLED)
         || state.startsWith("54");
   }
 
@@ -48,20 +53,23 @@ final class Failures {
   }
 
   /**
-   * No connection, no resources, a server that goes down or only reads, a deadlock: nothing of it
-   * is the fault of what was asked for, and it passes. A time limit that a statement ran into is
-   * none.
+   * No connection, no resources, a server that goes down or only reads, a deadlock, a transaction
+   * that was silent for too long: nothing of it is the fault of what was asked for, and it passes.
+   * A statement that was cancelled is: it may take too long each time.
    */
   static boolean isOutage(SQLException e) {
     String state = state(e);
     return state.startsWith("08")
         || state.startsWith("40")
         || state.startsWith("53")
-        || state.startsWith("57P0")
+        || state.startsWith("57P")
         || state.startsWith("58")
         || state.equals(READ_ONLY_TRANSACTION)
+        || state.equals(IDLE_IN_TRANSACTION)
         // Pools have no state for theirs.
-        || e instanceof SQLTransientException;
+        || e instanceof SQLTransientException
+        || e instanceof SQLRecoverableException
+        || e instanceof SQLNonTransientConnectionException;
   }
 
   static @Nullable SQLException sqlCause(Throwable thrown) {

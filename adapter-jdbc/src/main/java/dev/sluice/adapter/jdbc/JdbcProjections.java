@@ -13,16 +13,12 @@ import dev.sluice.core.store.StoredEvent;
 import dev.sluice.core.store.StreamRange;
 import dev.sluice.core.subscription.BatchProcessor;
 import java.sql.SQLException;
-import java.sql.SQLNonTransientConnectionException;
-import java.sql.SQLRecoverableException;
-import java.sql.SQLTransientException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
 import org.jdbi.v3.core.Handle;
 import org.jdbi.v3.core.JdbiException;
-import org.jspecify.annotations.Nullable;
 
 /** Views in the same database as the events. Safe for use by any number of threads. */
 public final class JdbcProjections {
@@ -32,8 +28,6 @@ public final class JdbcProjections {
    * as its transaction lives: for this long the next owner waits for it.
    */
   private static final Duration MAX_SILENCE = Duration.ofSeconds(30);
-
-  private static final String TOO_LONG_SILENCE = "25P03";
 
   private JdbcProjections() {}
 
@@ -87,8 +81,8 @@ public final class JdbcProjections {
     } catch (SluiceException e) {
       throw e;
     } catch (RuntimeException e) {
-      SQLException cause = sqlCause(e);
-      if (cause != null && isTroubleOfTheServer(cause)) {
+      SQLException cause = Failures.sqlCause(e);
+      if (cause != null && Failures.isOutage(cause)) {
         throw new StoreUnavailableException(
             "PostgreSQL: the view '"
                 + projection.name()
@@ -102,34 +96,6 @@ public final class JdbcProjections {
       }
       throw e;
     }
-  }
-
-  private static @Nullable SQLException sqlCause(Throwable thrown) {
-    for (Throwable cause = thrown; cause != null; cause = cause.getCause()) {
-      if (cause instanceof SQLException sql) {
-        return sql;
-      }
-    }
-    return null;
-  }
-
-  /**
-   * No connection, no resources, going down, a deadlock, or a silence that was too long: none of it
-   * is the event's fault. A statement that was cancelled is: it may take too long each time.
-   */
-  private static boolean isTroubleOfTheServer(SQLException e) {
-    String state = e.getSQLState();
-    if (state == null) {
-      return e instanceof SQLTransientException
-          || e instanceof SQLRecoverableException
-          || e instanceof SQLNonTransientConnectionException;
-    }
-    return state.startsWith("08")
-        || state.startsWith("53")
-        || state.startsWith("57P")
-        || state.startsWith("58")
-        || state.startsWith("40")
-        || state.equals(TOO_LONG_SILENCE);
   }
 
   /** The database has refused what a handler wrote. */

@@ -36,6 +36,8 @@ final class PageLimit {
     }
     long size = sizeOf(page) / page.size();
     int fitting = (int) Math.min(max, Math.max(1, PAGE_BYTES / size));
-    limit = Math.min(fitting, limit * 4);
+    // Only who finds full pages gains by larger ones; at the log's end a burst of large events may
+    // follow small ones.
+    limit = Math.min(fitting, page.size() < limit ? limit : limit * 4);
   }
 }
