@@ -162,7 +162,11 @@ public final class MongoStorage implements Storage {
     return database.hasReplicaSet();
   }
 
-  private void requireTransactions() {
+  Database database() {
+    return database;
+  }
+
+  void requireTransactions() {
     database.requireOpen();
     if (!joinsSessions()) {
       throw new UnsupportedOperationException(
