@@ -76,7 +76,7 @@ class CoreMutantsTest {
             "a takeover leaves the old owner's token in the checkpoint",
             "Worker.java",
             "    cursor.save(found.withOwned(true));",
-            "",
+            "    delivery.suspect(0);",
             "U3_from_its_takeover_on_only_the_new_owner_moves_the_checkpoint"),
         new Mutant(
             "an event that fails for good is skipped in silence",
