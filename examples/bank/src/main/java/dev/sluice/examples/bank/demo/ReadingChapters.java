@@ -20,6 +20,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
 import java.util.concurrent.Callable;
+import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Collectors;
 
 /** What is made of the events inside of the bank: a view, and transfers. */
@@ -167,6 +168,12 @@ final class ReadingChapters {
     out.title("Who does what: the status that an operator sees");
     Position head = service.storage().globalLog().status().head();
     versions.active(Servers.BALANCES).ifPresent(name -> awaitView(name, head));
+    // A lane notes once a second in the store how far it has come.
+    long end = System.nanoTime() + Telling.PATIENCE.toNanos();
+    while (relay.status().stream().anyMatch(lane -> lane.backlog() > 0)
+        && System.nanoTime() < end) {
+      LockSupport.parkNanos(50_000_000);
+    }
     StatusTable.of(subscriptions.status(), relay.status()).forEach(out::line);
   }
 
