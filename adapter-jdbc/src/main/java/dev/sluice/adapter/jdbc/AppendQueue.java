@@ -282,9 +282,8 @@ final class AppendQueue {
       groupEnd = System.nanoTime();
       groupNanos = groupEnd - begin;
       for (Waiting member : group) {
-        // Who goes alone keeps the stream until then. Maybe somebody holds it open, and whoever
-        // came
-        // next would make a whole group wait for nothing, and take another connection.
+        // Who goes alone keeps the stream until it is done. Maybe somebody holds it open, and the
+        // next to come would make a whole group wait for nothing, and take another connection.
         if (member.state != State.GOES_ALONE) {
           streamsUnderWay.remove(member.append.stream());
         }
