@@ -34,9 +34,9 @@ public final class MongoProjections {
    * transaction.
    *
    * <p>The driver repeats a transaction that met another one, so a handler may be called again for
-   * an event whose first call had no effect. What a handler throws counts as a failure of its event,
-   * also if the server has refused what it wrote. Only trouble with the connection or the server
-   * does not.
+   * an event whose first call had no effect. What a handler throws counts as a failure of its
+   * event, also if the server has refused what it wrote. Only trouble with the connection or the
+   * server does not.
    *
    * @throws UnsupportedOperationException on a standalone server, which has no transactions; write
    *     idempotently there, by the position of the event

@@ -92,8 +92,7 @@ class MongoProjectionsTest {
 
   private BatchProcessor view(Projection.Handler<ClientSession, Opened> handler) {
     return MongoProjections.transactional(
-        storage,
-        Projection.<ClientSession>named("names", CODEC).on(Opened.class, handler).build());
+        storage, Projection.<ClientSession>named("names", CODEC).on(Opened.class, handler).build());
   }
 
   private Checkpoint behindAll() {
