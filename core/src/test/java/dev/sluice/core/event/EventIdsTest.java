@@ -2,9 +2,12 @@ package dev.sluice.core.event;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.ArrayList;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Set;
 import java.util.UUID;
+import java.util.concurrent.ConcurrentHashMap;
 import org.junit.jupiter.api.Test;
 
 class EventIdsTest {
@@ -26,6 +29,40 @@ class EventIdsTest {
       ids.add(EventIds.next());
     }
     assertThat(ids).hasSize(10_000);
+  }
+
+  @Test
+  void newIdsOfAThreadAreInOrder() {
+    UUID last = EventIds.next();
+    for (int i = 0; i < 100_000; i++) {
+      UUID next = EventIds.next();
+      // As stores compare them, byte by byte.
+      assertThat(next.toString()).isGreaterThan(last.toString());
+      last = next;
+    }
+  }
+
+  @Test
+  void noTwoOfSeveralThreadsAreAlikeNorAreTheirTimes() throws Exception {
+    Set<Long> times = ConcurrentHashMap.newKeySet();
+    Set<Long> others = ConcurrentHashMap.newKeySet();
+    List<Thread> threads = new ArrayList<>();
+    for (int i = 0; i < 4; i++) {
+      threads.add(
+          Thread.startVirtualThread(
+              () -> {
+                for (int made = 0; made < 25_000; made++) {
+                  UUID id = EventIds.next();
+                  times.add(id.getMostSignificantBits());
+                  others.add(id.getLeastSignificantBits());
+                }
+              }));
+    }
+    for (Thread thread : threads) {
+      thread.join();
+    }
+    assertThat(times).hasSize(100_000);
+    assertThat(others).hasSize(100_000);
   }
 
   /** The example of RFC 9562, appendix A.4. */
