@@ -8,6 +8,7 @@ import dev.sluice.core.Payload;
 import dev.sluice.core.Position;
 import dev.sluice.core.Registration;
 import dev.sluice.core.StoreUnavailableException;
+import dev.sluice.core.coordination.Checkpoint;
 import dev.sluice.core.coordination.CheckpointStore;
 import dev.sluice.core.coordination.Lease;
 import dev.sluice.core.coordination.LeaseStore;
@@ -171,6 +172,25 @@ class SubscriptionsTest {
         .as("the third try, outages not counted, succeeds: %s", runner.status())
         .isTrue();
     assertThat(versions()).containsExactly(1, 2);
+  }
+
+  @Test
+  void a_conflict_about_a_checkpoint_of_the_handler_s_own_is_a_failure_of_its_event() {
+    Checkpoint own = Checkpoint.first("of-the-handler", new Position(1), Payload.EMPTY, 0);
+    memory.checkpoints().save(own);
+    Subscriptions runner = runner(memory);
+    runner.start(
+        Subscription.named("all")
+            .failures(park(3))
+            .handler(
+                event -> {
+                  seen.add(event);
+                  memory.checkpoints().save(own);
+                }));
+    append(1);
+    until(() -> state(runner) == State.PARKED);
+    assertThat(versions()).as("three tries, no more").containsExactly(1, 1, 1);
+    assertThat(runner.status().getFirst().parked().getFirst().error()).contains("of-the-handler");
   }
 
   @Test

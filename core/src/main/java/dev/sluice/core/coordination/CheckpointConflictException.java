@@ -12,6 +12,8 @@ public class CheckpointConflictException extends SluiceException {
 
   private static final long serialVersionUID = 1L;
 
+  private final String checkpoint;
+
   /** The refused checkpoint, and what is stored instead of its predecessor. */
   public CheckpointConflictException(Checkpoint refused, Optional<Checkpoint> stored) {
     super(
@@ -22,6 +24,12 @@ public class CheckpointConflictException extends SluiceException {
             + ") does not follow what is stored ("
             + stored.map(CheckpointConflictException::describe).orElse("nothing")
             + "); another owner has gone on, load it again before going on here");
+    this.checkpoint = refused.name();
+  }
+
+  /** The name of the refused checkpoint. */
+  public String checkpoint() {
+    return checkpoint;
   }
 
   private static String describe(Checkpoint checkpoint) {

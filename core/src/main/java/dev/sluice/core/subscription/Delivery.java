@@ -134,8 +134,6 @@ final class Delivery {
       case Consumer.Batch processor -> {
         try {
           process(processor.processor(), batch, end, cursor.state());
-        } catch (CheckpointConflictException e) {
-          throw e;
         } catch (RuntimeException e) {
           if (isNoFailure(e)) {
             throw e;
@@ -223,8 +221,6 @@ final class Delivery {
     long begin = System.nanoTime();
     try {
       handleOne(tried.replaced(event), event.position(), cursor.state().withoutFailing());
-    } catch (CheckpointConflictException e) {
-      throw e;
     } catch (RuntimeException e) {
       if (isNoFailure(e)) {
         // It was no attempt. If its outcome is unknown, this save is refused, and everything is
@@ -241,9 +237,15 @@ final class Delivery {
     return true;
   }
 
-  /** An outage, or the interrupt of a stop: neither is the event's fault. */
+  /**
+   * An outage, the interrupt of a stop, or another owner: none is the event's fault. A conflict
+   * about any other checkpoint is the handler's own, and a failure like others.
+   */
   boolean isNoFailure(RuntimeException e) {
-    return control.isInterrupted() || e instanceof StoreUnavailableException;
+    return control.isInterrupted()
+        || e instanceof StoreUnavailableException
+        || (e instanceof CheckpointConflictException conflict
+            && conflict.checkpoint().equals(name));
   }
 
   void handleOne(RecordedEvent event, Position to, PartitionState after) {

@@ -1,6 +1,5 @@
 package dev.sluice.core.subscription;
 
-import dev.sluice.core.coordination.CheckpointConflictException;
 import dev.sluice.core.event.RecordedEvent;
 import dev.sluice.core.store.EventStore;
 import dev.sluice.core.store.StreamRange;
@@ -78,8 +77,6 @@ final class ParkedStreams {
         try {
           delivery.handleOne(
               tried.replaced(event), cursor.position(), cursor.state().park(following));
-        } catch (CheckpointConflictException e) {
-          throw e;
         } catch (RuntimeException e) {
           if (delivery.isNoFailure(e)) {
             cursor.save(cursor.state().park(at));
