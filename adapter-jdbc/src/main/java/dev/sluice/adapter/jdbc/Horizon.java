@@ -38,56 +38,69 @@ final class Horizon {
     return known;
   }
 
+  /** The head of now. */
+  long head(Connection connection) throws SQLException {
+    return run(connection, head, statement -> {}, results -> reach(results.getFirst(), connection));
+  }
+
   /**
    * Asks for the horizon of now and, in the same round trip, reads up to it.
    *
-   * @param query reads up to {@code horizon-position}; empty if only the head is wanted
+   * @param query one statement, which reads up to {@code horizon-position}
    */
-  <T> T read(Connection connection, String query, Binder binder, Reader<T> reader)
+  <T> T ask(Connection connection, String query, Binder binder, Reader<T> reader)
       throws SQLException {
-    String all = ask + "\n" + (query.isEmpty() ? "" : query + ";\n") + head;
-    try (PreparedStatement statement = connection.prepareStatement(all)) {
+    return run(connection, query, binder, results -> reader.read(results.getFirst()));
+  }
+
+  /** The same, which also finds the head, and then knows it and all kinds up to it. */
+  <T> T askWithHead(Connection connection, String query, Binder binder, HeadReader<T> reader)
+      throws SQLException {
+    return run(
+        connection,
+        query + ";\n" + head,
+        binder,
+        results -> reader.read(results.getFirst(), reach(results.getLast(), connection)));
+  }
+
+  private <T> T run(Connection connection, String query, Binder binder, Results<T> reader)
+      throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(ask + "\n" + query)) {
       binder.bind(statement);
       statement.execute();
-      statement.getMoreResults();
-      long kindCount;
       try (ResultSet row = statement.getResultSet()) {
         row.next();
-        kindCount = row.getLong(2);
-        if (!row.getString(3).equals("read committed")) {
+        if (!row.getString(2).equals("read committed")) {
           throw new StoreRefusedException(
               "this data source runs its transactions at "
-                  + row.getString(3)
+                  + row.getString(2)
                   + ", where a reader can miss events; set default_transaction_isolation, or the"
                   + " pool's, to read committed");
         }
-        if (row.getBoolean(4)) {
+        if (row.getBoolean(3)) {
           throw new StoreUnavailableException(
               "PostgreSQL: this connection leads to a standby, where the locks of open appends are"
                   + " not seen; point the data source at the primary (targetServerType=primary)",
               new SQLException("the server is in recovery"));
         }
       }
-      if (kindCount > kinds.known().kinds().size()) {
-        kinds.reload(connection);
-      }
       List<ResultSet> results = new ArrayList<>();
       while (statement.getMoreResults(java.sql.Statement.KEEP_CURRENT_RESULT)) {
         results.add(statement.getResultSet());
       }
-      ResultSet last = results.removeLast();
-      last.next();
-      long reached = last.getLong(1);
-      T read = reader.read(results, reached);
-      // Only now: whoever sees the new head must know all kinds up to it.
-      raise(reached);
-      return read;
+      return reader.read(results);
     }
   }
 
-  /** The head of now. */
-  long head(Connection connection) throws SQLException {
-    return read(connection, "", statement -> {}, (results, reached) -> reached);
+  /** Whoever sees the new head must know all kinds up to it. */
+  private long reach(ResultSet row, Connection connection) throws SQLException {
+    row.next();
+    if (row.getLong(2) > kinds.known().kinds().size()) {
+      kinds.reload(connection);
+    }
+    long reached = row.getLong(1);
+    raise(reached);
+    return reached;
   }
 
   /** Reads up to the head that is known, without asking for the horizon. */
@@ -96,7 +109,7 @@ final class Horizon {
     try (PreparedStatement statement = connection.prepareStatement(query)) {
       binder.bind(statement);
       try (ResultSet rows = statement.executeQuery()) {
-        return reader.read(List.of(rows), known);
+        return reader.read(rows);
       }
     }
   }
@@ -111,8 +124,17 @@ final class Horizon {
     void bind(PreparedStatement statement) throws SQLException;
   }
 
-  /** Reads the results of a query's statements. */
+  /** Reads the result of a query. */
   interface Reader<T extends @Nullable Object> {
-    T read(List<ResultSet> results, long head) throws SQLException;
+    T read(ResultSet rows) throws SQLException;
+  }
+
+  /** Reads the result of a query, with the head of the log. */
+  interface HeadReader<T extends @Nullable Object> {
+    T read(ResultSet rows, long head) throws SQLException;
+  }
+
+  private interface Results<T extends @Nullable Object> {
+    T read(List<ResultSet> results) throws SQLException;
   }
 }

@@ -35,6 +35,7 @@ final class PostgresGlobalLog implements GlobalLog {
   private final Horizon horizon;
   private final WakeUps wakeUps;
   private final String next;
+  private final String nextFinal;
 
   /** A rough count; that two readers may take one off it at once does no harm. */
   private volatile int readsAfterHole;
@@ -45,6 +46,7 @@ final class PostgresGlobalLog implements GlobalLog {
     this.horizon = horizon;
     this.wakeUps = wakeUps;
     this.next = database.sql().get("log-next");
+    this.nextFinal = database.sql().get("log", untilHorizon());
   }
 
   @Override
@@ -56,10 +58,7 @@ final class PostgresGlobalLog implements GlobalLog {
   private LogPage read(Connection connection, Position after, EventFilter filter, int limit)
       throws SQLException {
     long known = horizon.known();
-    int afterHole = readsAfterHole;
-    if (after.value() == known && known > 0 && afterHole > 0) {
-      readsAfterHole = afterHole - 1;
-    } else if (after.value() == known && known > 0) {
+    if (after.value() == known && known > 0) {
       @Nullable LogPage page = readNext(connection, after, filter, limit);
       if (page != null) {
         return page;
@@ -82,37 +81,55 @@ final class PostgresGlobalLog implements GlobalLog {
   }
 
   /**
-   * What has come right behind the head, without asking for the horizon, which costs several times
-   * as much; the reasoning is in {@code sql/append.sql}.
+   * What has come right behind the head, in one statement where that will do.
    *
-   * @return null if the numbers of the commits have a hole, left by an append that is open or has
-   *     failed, or if there is more than a little to read
+   * @return null if there is more than a little to read
    */
   private @Nullable LogPage readNext(
       Connection connection, Position head, EventFilter filter, int limit) throws SQLException {
     int most = Math.min(NEXT, limit + 1);
-    List<RecordedEvent> events;
-    try (PreparedStatement select = connection.prepareStatement(next)) {
-      select.setLong(1, head.value());
-      select.setInt(2, most);
-      try (ResultSet rows = select.executeQuery()) {
-        events = events(rows, connection);
+    Horizon.Binder binder =
+        statement -> {
+          statement.setLong(1, head.value());
+          statement.setInt(2, most);
+        };
+    @Nullable List<RecordedEvent> events = null;
+    int afterHole = readsAfterHole;
+    if (afterHole > 0) {
+      readsAfterHole = afterHole - 1;
+    } else {
+      events = horizon.readKnown(connection, next, binder, rows -> events(rows, connection));
+      if (hasHole(head, events)) {
+        readsAfterHole = READS_AFTER_HOLE;
+        events = null;
       }
     }
-    Position reached = head;
-    for (RecordedEvent event : events) {
-      if (commitNumber(event.position()) > commitNumber(reached) + 1) {
-        readsAfterHole = READS_AFTER_HOLE;
-        return null;
-      }
-      reached = event.position();
+    if (events == null) {
+      events = horizon.ask(connection, nextFinal, binder, rows -> events(rows, connection));
     }
     List<RecordedEvent> wanted = events.stream().filter(filter::matches).toList();
     if (events.size() == most || wanted.size() > limit) {
       return null;
     }
+    Position reached = events.isEmpty() ? head : events.getLast().position();
     horizon.raise(reached.value());
     return new LogPage(wanted, reached, false);
+  }
+
+  /**
+   * Whether the numbers of the commits have a hole, left by an append that is open or has failed.
+   * Where they have none, nobody needs to ask for the horizon, which costs several times as much;
+   * the reasoning is in {@code sql/append.sql}.
+   */
+  private static boolean hasHole(Position head, List<RecordedEvent> events) {
+    Position reached = head;
+    for (RecordedEvent event : events) {
+      if (commitNumber(event.position()) > commitNumber(reached) + 1) {
+        return true;
+      }
+      reached = event.position();
+    }
+    return false;
   }
 
   private static long commitNumber(Position position) {
@@ -143,28 +160,22 @@ final class PostgresGlobalLog implements GlobalLog {
     }
     Horizon.Binder binder = statement -> bind(statement, after, wanted, limit, known);
     if (known != null) {
-      return horizon.readKnown(
-          connection,
-          query,
-          binder,
-          (results, head) -> {
-            List<RecordedEvent> events = events(results.getFirst(), connection);
-            return new LogPage(
-                events,
-                events.isEmpty() ? after : events.getLast().position(),
-                events.size() == limit);
-          });
+      List<RecordedEvent> events =
+          horizon.readKnown(connection, query, binder, rows -> events(rows, connection));
+      return page(after, events, limit, after);
     }
-    return horizon.read(
+    return horizon.askWithHead(
         connection,
         query,
         binder,
-        (results, head) -> {
-          List<RecordedEvent> events = events(results.getFirst(), connection);
-          boolean more = events.size() == limit;
-          Position next = events.isEmpty() ? after : events.getLast().position();
-          return new LogPage(events, more ? next : Position.max(next, new Position(head)), more);
-        });
+        (rows, head) -> page(after, events(rows, connection), limit, new Position(head)));
+  }
+
+  private static LogPage page(
+      Position after, List<RecordedEvent> events, int limit, Position head) {
+    boolean more = events.size() == limit;
+    Position next = events.isEmpty() ? after : events.getLast().position();
+    return new LogPage(events, more ? next : Position.max(next, head), more);
   }
 
   private List<RecordedEvent> events(ResultSet rows, Connection connection) throws SQLException {
@@ -247,9 +258,9 @@ final class PostgresGlobalLog implements GlobalLog {
                 statement.setLong(next++, after.value());
                 statement.setLong(next, head);
               },
-              (results, reached) -> {
-                results.getFirst().next();
-                return results.getFirst().getLong(1);
+              row -> {
+                row.next();
+                return row.getLong(1);
               });
         });
   }

@@ -43,14 +43,14 @@ final class PostgresOutbox implements Outbox {
     return database.call(
         "reading the outbox",
         connection ->
-            horizon.read(
+            horizon.ask(
                 connection,
                 page,
                 statement -> {
                   statement.setLong(1, after.value());
                   statement.setInt(2, limit);
                 },
-                (results, head) -> messages(results.getFirst())));
+                PostgresOutbox::messages));
   }
 
   private static List<OutboxMessage> messages(ResultSet rows) throws SQLException {
@@ -86,13 +86,13 @@ final class PostgresOutbox implements Outbox {
     return database.call(
         doing,
         connection ->
-            horizon.read(
+            horizon.ask(
                 connection,
                 query,
                 binder,
-                (results, reached) -> {
-                  results.getFirst().next();
-                  return results.getFirst().getLong(1);
+                row -> {
+                  row.next();
+                  return row.getLong(1);
                 }));
   }
 

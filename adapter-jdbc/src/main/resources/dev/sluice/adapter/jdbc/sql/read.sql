@@ -13,28 +13,28 @@ where e.stream = ? and e.version <= ?
 order by e.version desc
 limit ?
 
--- Up to where everything is visible; the proof is in append.sql. Each statement has its own
--- snapshot, in this order; they go to the server together with what is to be read.
+-- Up to where everything is visible; the proof is in append.sql. What is read up to it comes in a
+-- statement behind this one, with a snapshot of its own; both go to the server together. Sequences
+-- and locks know no snapshots, so that one statement serves for both; the sub-select of the locks
+-- takes the drawn number as an argument, and so can't be run before it is read.
 -- :horizon
-select set_config(
-  'sluice.drawn', pg_sequence_last_value('{schema}.commit_number'::regclass)::text, true);
 select
   set_config(
     'sluice.horizon',
-    (((drawn.number + least(0, min((l.objid::bigint - drawn.number) << 32 >> 32)) + 1) << 16) - 1)
-      ::text,
+    (((drawn.number + least(0, held.distance) + 1) << 16) - 1)::text,
     true),
-  (select count(*) from {schema}.event_kind),
   current_setting('transaction_isolation'),
   pg_is_in_recovery()
-from (select current_setting('sluice.drawn')::bigint as number) drawn
-left join pg_locks l
-  on l.locktype = 'advisory'
-  and l.database = (select d.oid from pg_database d where d.datname = current_database())
-  and l.classid = '{schema}.commit_number'::regclass::oid
-  and l.objsubid = 2
-  and l.granted
-group by drawn.number;
+from (select pg_sequence_last_value('{schema}.commit_number'::regclass) as number offset 0) drawn
+cross join lateral (
+  select min((l.objid::bigint - drawn.number) << 32 >> 32) as distance
+  from pg_locks l
+  where l.locktype = 'advisory'
+    and l.database = (select d.oid from pg_database d where d.datname = current_database())
+    and l.classid = '{schema}.commit_number'::regclass::oid
+    and l.objsubid = 2
+    and l.granted
+) held;
 
 -- :horizon-position
 current_setting('sluice.horizon')::bigint
@@ -63,8 +63,12 @@ select * from ({branches}) e
 order by e.position
 limit ?
 
+-- With the number of kinds, which every event below the horizon has its own among: it was committed
+-- before the event's number was drawn, and so before this statement's snapshot.
 -- :log-head
-select coalesce(max(e.position), 0) from {schema}.event e where e.position <= {until}
+select
+  (select coalesce(max(e.position), 0) from {schema}.event e where e.position <= {until}),
+  (select count(*) from {schema}.event_kind)
 
 -- :log-count
 select count(*) from {schema}.event e where e.position > ? and e.position <= {until}
