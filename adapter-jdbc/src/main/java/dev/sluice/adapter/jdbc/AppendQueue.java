@@ -28,7 +28,8 @@ import org.slf4j.LoggerFactory;
  * <p>The more wait, the less each of them costs, so there is one lane as long as its commits are
  * quick and small. Another one opens when an append has waited for {@value #PATIENCE_MICROS}
  * microseconds, because the disk or the network is slow then, or somebody holds one of the streams
- * open; and when {@value #FULL_GROUP} events wait, which gain little from waiting for more.
+ * open; and at once when as many events wait as a lane has under way, and at least {@value
+ * #FULL_GROUP}, which gain little from waiting for more.
  *
  * <p>Two appends to the same stream are never under way at the same time, so that within a process
  * they meet in order instead of failing each other. A group that fails as a whole, because an
@@ -46,8 +47,8 @@ final class AppendQueue {
   /** More than a group takes on a near server, less than a person sees. */
   private static final int PATIENCE_MICROS = 3_000;
 
-  /** What a statement and a commit cost at least is what some twenty events cost. */
-  private static final int FULL_GROUP = 100;
+  /** What a statement and a commit cost at least is what some sixteen events cost. */
+  private static final int FULL_GROUP = 32;
 
   private static final long MAX_PATIENCE = 200_000_000L;
 
@@ -66,10 +67,13 @@ final class AppendQueue {
   private final Deque<Waiting> waiting = new ArrayDeque<>();
   private final Set<String> streamsUnderWay = new HashSet<>();
   private int eventsWaiting;
+  private int eventsUnderWay;
   private int lanesInUse;
 
-  /** Signalled when as many wait as were there when the last group ended. */
+  /** Signalled when as many wait as were there when the last group ended, or enough for a group. */
   private final Condition company = lock.newCondition();
+
+  private boolean awaitsCompany;
 
   /**
    * How many were in the last group or waited when it ended, or 0 behind a single append; when that
@@ -107,20 +111,27 @@ final class AppendQueue {
   private void enter(Waiting mine) {
     lock.lock();
     try {
-      boolean isFull = lanesInUse < lanes && eventsWaiting + mine.append.eventCount() >= FULL_GROUP;
-      if ((lanesInUse == 0 || isFull) && streamsUnderWay.add(mine.append.stream())) {
+      if (isWorthALane(eventsWaiting + mine.append.eventCount())
+          && streamsUnderWay.add(mine.append.stream())) {
         lanesInUse++;
         mine.state = State.LEADS;
         return;
       }
       waiting.add(mine);
       eventsWaiting += mine.append.eventCount();
-      if (waiting.size() + 1 >= lively) {
+      if (hasCompany()) {
         company.signal();
       }
     } finally {
       lock.unlock();
     }
+  }
+
+  private boolean isWorthALane(int events) {
+    return lanesInUse == 0
+        || (lanesInUse < lanes
+            && !awaitsCompany
+            && events >= Math.max(FULL_GROUP, eventsUnderWay / lanesInUse));
   }
 
   /** Whether an append that has waited for long leads one more lane from now on. */
@@ -150,6 +161,7 @@ final class AppendQueue {
     long bytes = leader.append.bytes();
     lock.lock();
     try {
+      eventsUnderWay += events;
       awaitCompany();
       Iterator<Waiting> others = waiting.iterator();
       while (others.hasNext() && group.size() < MAX_APPENDS) {
@@ -164,6 +176,7 @@ final class AppendQueue {
           others.remove();
           eventsWaiting -= other.append.eventCount();
           group.add(other);
+          eventsUnderWay += other.append.eventCount();
         }
       }
     } finally {
@@ -185,7 +198,8 @@ final class AppendQueue {
     long most = Math.min(groupNanos / 2, PATIENCE_MICROS * 1_000L);
     long left = groupEnd + most - System.nanoTime();
     boolean interrupted = false;
-    while (lanesInUse == 1 && waiting.size() + 1 < lively && left > 0) {
+    awaitsCompany = true;
+    while (lanesInUse == 1 && !hasCompany() && left > 0) {
       try {
         left = company.awaitNanos(left);
       } catch (InterruptedException e) {
@@ -193,9 +207,14 @@ final class AppendQueue {
         left = 0;
       }
     }
+    awaitsCompany = false;
     if (interrupted) {
       Thread.currentThread().interrupt();
     }
+  }
+
+  private boolean hasCompany() {
+    return waiting.size() + 1 >= lively || eventsWaiting >= FULL_GROUP;
   }
 
   private void lead(Waiting leader) {
@@ -282,6 +301,7 @@ final class AppendQueue {
       groupEnd = System.nanoTime();
       groupNanos = groupEnd - begin;
       for (Waiting member : group) {
+        eventsUnderWay -= member.append.eventCount();
         // Who goes alone keeps the stream until it is done. Maybe somebody holds it open, and the
         // next to come would make a whole group wait for nothing, and take another connection.
         if (member.state != State.GOES_ALONE) {

@@ -9,9 +9,9 @@
 --          (2) takes the shared advisory lock (this sequence, lb), held until its transaction ends
 --          (3) draws its number n from the sequence; so n > lb
 --          (4) inserts
---   reader (1) reads the sequence's last value, H          \
---          (2) finds L, the least lb among the held locks    > each in a statement of its own
---          (3) reads rows up to commit number min(H, L)     /
+--   reader (1) reads the sequence's last value, H
+--          (2) finds L, the least lb among the held locks
+--          (3) reads rows up to commit number min(H, L), in a later statement
 --
 -- Claim: when (3) begins, every row that will ever have a number up to min(H, L) is visible to it.
 -- Proof: let n <= min(H, L) be drawn. n <= H, so n was drawn before reader (1), and its lock was
@@ -23,12 +23,12 @@
 -- append was rolled back, and no row has that number. QED.
 -- The steps of the append can't be reordered, because each is an argument of the next: {draw} is
 -- one expression, nextval(... lock(... last value)), and rows need its result. It is evaluated once
--- per statement: in a FROM item with exactly one row, in a MATERIALIZED CTE, or in a sub-select that
+-- per statement: for the only row that is inserted, in a MATERIALIZED CTE, or in a sub-select that
 -- refers to nothing outside.
 -- Sequences and advisory locks know no snapshots: what was drawn or taken is seen at once.
 --
 -- Who holds no such lock delays no reader: other transactions, other databases. A lock goes when
--- its transaction ends, however it ends. Two more remarks:
+-- its transaction ends, however it ends. Three more remarks:
 -- - The lock's second key has 32 bits, the low ones of lb. Readers take it as a signed distance
 --   from H, which is right while fewer than 2^31 commits begin during one append.
 -- - After a crash a number may be drawn again that was drawn, but not flushed. Nobody has seen a
@@ -73,10 +73,12 @@ nextval(
     then '{schema}.commit_number'::regclass
   end) << 16
 
--- How many events a stream holds.
+-- How many events a stream holds, or 0 if these are less than expected. Without the lower bound the
+-- index scan would look at all versions of the stream that share a page with the last one.
 -- :actual
 coalesce(
-  (select e.version from {schema}.event e where e.stream = given.id order by e.version desc limit 1),
+  (select e.version from {schema}.event e where e.stream = given.id and e.version >= given.expected
+  order by e.version desc limit 1),
   0) as actual
 
 -- Expected: a version, or -1 for any, or -2 for an existing stream.
@@ -90,13 +92,13 @@ end
 -- One event, no message: the plainest form, because most appends are like this.
 -- :one
 insert into {schema}.event (position, version, time_us, kind, event_id, stream, data, metadata)
-select commit.base, stream.actual + 1, ?::bigint, ?::integer, ?::uuid, stream.id, ?::bytea, ?::bytea
+select {draw}, stream.actual + 1, ?::bigint, ?::integer, ?::uuid, stream.id, ?::bytea, ?::bytea
 from (
   select given.id, given.expected, {actual}
   from (select ?::text as id, ?::bigint as expected) given
   offset 0
 ) stream
-cross join lateral (select {draw} as base where {met}) commit
+where {met}
 returning position, version
 
 -- The events of one append. The arrays are in sub-selects so that the plan does not depend on their
