@@ -5,6 +5,7 @@ import dev.sluice.core.StoreUnavailableException;
 import dev.sluice.core.event.RecordedEvent;
 import dev.sluice.core.event.StreamId;
 import dev.sluice.core.projection.Projection;
+import dev.sluice.core.projection.ViewRefusedException;
 import dev.sluice.core.store.Append;
 import dev.sluice.core.store.AppendResult;
 import dev.sluice.core.store.EventStore;
@@ -92,30 +93,10 @@ public final class JdbcProjections {
       }
       // What is left to JDBI itself would be taken for trouble with the server further up.
       if (cause != null || e instanceof JdbiException) {
-        throw new ViewRefusedException(projection.name(), event, cause == null ? e : cause);
+        String problem = cause == null ? e.toString() : Failures.oneLine(cause);
+        throw new ViewRefusedException(projection.name(), event, problem, e);
       }
       throw e;
-    }
-  }
-
-  /** The database has refused what a handler wrote. */
-  private static final class ViewRefusedException extends SluiceException {
-
-    private static final long serialVersionUID = 1L;
-
-    ViewRefusedException(String view, RecordedEvent event, Exception cause) {
-      super(
-          "the view '"
-              + view
-              + "' can't take "
-              + event.stream()
-              + ", version "
-              + event.version()
-              + " ("
-              + event.type()
-              + "): "
-              + (cause instanceof SQLException sql ? Failures.oneLine(sql) : cause.getMessage()),
-          cause);
     }
   }
 

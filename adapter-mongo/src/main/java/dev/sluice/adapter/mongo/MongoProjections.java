@@ -12,6 +12,7 @@ import com.mongodb.client.ClientSession;
 import dev.sluice.core.coordination.Checkpoint;
 import dev.sluice.core.event.RecordedEvent;
 import dev.sluice.core.projection.Projection;
+import dev.sluice.core.projection.ViewRefusedException;
 import dev.sluice.core.subscription.BatchProcessor;
 import java.util.List;
 
@@ -72,7 +73,7 @@ public final class MongoProjections {
         if (isTroubleOfTheServer(e)) {
           throw e;
         }
-        throw new ViewRefusedException(projection.name(), event, e);
+        throw new ViewRefusedException(projection.name(), event, e.toString(), e);
       }
     }
     return next;
@@ -84,26 +85,5 @@ public final class MongoProjections {
         || e instanceof MongoTimeoutException
         || e instanceof MongoNotPrimaryException
         || e instanceof MongoNodeIsRecoveringException;
-  }
-
-  /** The server has refused what a handler wrote. */
-  private static final class ViewRefusedException extends RuntimeException {
-
-    private static final long serialVersionUID = 1L;
-
-    ViewRefusedException(String view, RecordedEvent event, MongoException cause) {
-      super(
-          "the view '"
-              + view
-              + "' failed at version "
-              + event.version()
-              + " of "
-              + event.stream()
-              + " ("
-              + event.type()
-              + "): "
-              + cause.getMessage(),
-          cause);
-    }
   }
 }

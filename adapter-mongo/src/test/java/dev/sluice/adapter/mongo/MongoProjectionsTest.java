@@ -13,7 +13,6 @@ import dev.sluice.core.EventType;
 import dev.sluice.core.EventTypes;
 import dev.sluice.core.Payload;
 import dev.sluice.core.Position;
-import dev.sluice.core.SluiceException;
 import dev.sluice.core.coordination.Checkpoint;
 import dev.sluice.core.coordination.CheckpointConflictException;
 import dev.sluice.core.event.DomainEvent;
@@ -22,6 +21,7 @@ import dev.sluice.core.event.NewEvent;
 import dev.sluice.core.event.RecordedEvent;
 import dev.sluice.core.event.StreamId;
 import dev.sluice.core.projection.Projection;
+import dev.sluice.core.projection.ViewRefusedException;
 import dev.sluice.core.serialization.EventCodec;
 import dev.sluice.core.serialization.jackson.JacksonSerializer;
 import dev.sluice.core.store.Append;
@@ -114,8 +114,8 @@ class MongoProjectionsTest {
   void U2_nothing_stays_of_a_batch_that_the_server_refuses() {
     names.insertOne(new Document("_id", "bob"));
     assertThatThrownBy(() -> view().process(events, behindAll()))
-        .isNotInstanceOf(SluiceException.class)
-        .hasMessageContaining("the view 'names' failed at version 2 of account-1 (opened)");
+        .isInstanceOf(ViewRefusedException.class)
+        .hasMessageContaining("the view 'names' can't take account-1, version 2 (opened)");
     assertThat(stored()).containsExactly("bob");
     assertThat(storage.checkpoints().load(CHECKPOINT)).isEmpty();
   }

@@ -32,7 +32,7 @@ final class MongoAppend implements Benchmark {
 
   @Override
   public void run(Settings settings, Report report) throws Exception {
-    int most = settings.threads().stream().mapToInt(Integer::intValue).max().orElse(1);
+    int most = settings.mostThreads();
     try (Mongo mongo = Mongo.start(most, report)) {
       AtomicLong numbers = new AtomicLong();
       // A server in this JVM has to be compiled too, and that takes longer than a turn.

@@ -28,7 +28,7 @@ final class MongoLoad implements Benchmark {
 
   @Override
   public void run(Settings settings, Report report) throws Exception {
-    int most = settings.threads().stream().mapToInt(Integer::intValue).max().orElse(1);
+    int most = settings.mostThreads();
     try (Mongo mongo = Mongo.start(most, report)) {
       for (int perAppend : new int[] {1, 10}) {
         for (int length : new int[] {100, 1_000}) {

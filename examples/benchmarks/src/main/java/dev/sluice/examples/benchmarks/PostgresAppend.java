@@ -30,7 +30,7 @@ final class PostgresAppend implements Benchmark {
 
   @Override
   public void run(Settings settings, Report report) throws Exception {
-    int most = settings.threads().stream().mapToInt(Integer::intValue).max().orElse(1);
+    int most = settings.mostThreads();
     try (Postgres postgres = Postgres.start(most, report)) {
       report.note("the baseline has no outbox, also where Sluice stores a message per event");
       for (int batch : new int[] {1, 10}) {

@@ -38,7 +38,7 @@ final class PostgresGrowth implements Benchmark {
 
   @Override
   public void run(Settings settings, Report report) throws Exception {
-    int most = settings.threads().stream().mapToInt(Integer::intValue).max().orElse(1);
+    int most = settings.mostThreads();
     try (Postgres postgres = Postgres.start(most, report);
         JdbcStorage grown = postgres.storage("grown")) {
       fill(postgres, "sluice", LOADED);

@@ -34,7 +34,7 @@ final class PostgresHotAggregate implements Benchmark {
 
   @Override
   public void run(Settings settings, Report report) throws Exception {
-    int most = settings.threads().stream().mapToInt(Integer::intValue).max().orElse(1);
+    int most = settings.mostThreads();
     try (Postgres postgres = Postgres.start(most, report)) {
       for (int threads : settings.threads()) {
         LongAdder conflicts = new LongAdder();

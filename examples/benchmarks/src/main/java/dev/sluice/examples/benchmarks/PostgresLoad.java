@@ -29,7 +29,7 @@ final class PostgresLoad implements Benchmark {
 
   @Override
   public void run(Settings settings, Report report) throws Exception {
-    int most = settings.threads().stream().mapToInt(Integer::intValue).max().orElse(1);
+    int most = settings.mostThreads();
     try (Postgres postgres = Postgres.start(most, report)) {
       for (int length : new int[] {100, 1_000}) {
         for (int stream = 0; stream < STREAMS; stream++) {
