@@ -29,7 +29,7 @@ import org.slf4j.LoggerFactory;
  * quick and small. Another one opens when an append has waited for {@value #PATIENCE_MICROS}
  * microseconds, because the disk or the network is slow then, or somebody holds one of the streams
  * open; and at once when as many events wait as a lane has under way, and at least {@value
- * #FULL_GROUP}, which gain little from waiting for more.
+ * #FULL_GROUP}, which gain little from waiting for more. It closes when neither is so any more.
  *
  * <p>Two appends to the same stream are never under way at the same time, so that within a process
  * they meet in order instead of failing each other. A group that fails as a whole, because an
@@ -47,7 +47,7 @@ final class AppendQueue {
   /** More than a group takes on a near server, less than a person sees. */
   private static final int PATIENCE_MICROS = 3_000;
 
-  /** What a statement and a commit cost at least is what some sixteen events cost. */
+  /** Twice as many events as cost what a statement and a commit cost at least. */
   private static final int FULL_GROUP = 32;
 
   private static final long MAX_PATIENCE = 200_000_000L;
@@ -73,7 +73,8 @@ final class AppendQueue {
   /** Signalled when as many wait as were there when the last group ended, or enough for a group. */
   private final Condition company = lock.newCondition();
 
-  private boolean awaitsCompany;
+  /** Leaders that have not gathered their groups yet. */
+  private int gathering;
 
   /**
    * How many were in the last group or waited when it ended, or 0 behind a single append; when that
@@ -111,14 +112,14 @@ final class AppendQueue {
   private void enter(Waiting mine) {
     lock.lock();
     try {
-      if (isWorthALane(eventsWaiting + mine.append.eventCount())
-          && streamsUnderWay.add(mine.append.stream())) {
-        lanesInUse++;
-        mine.state = State.LEADS;
-        return;
-      }
       waiting.add(mine);
       eventsWaiting += mine.append.eventCount();
+      if (lanesInUse < lanes
+          && isWorthALane(lanesInUse)
+          && !streamsUnderWay.contains(mine.append.stream())) {
+        openLane(mine);
+        return;
+      }
       if (hasCompany()) {
         company.signal();
       }
@@ -127,11 +128,25 @@ final class AppendQueue {
     }
   }
 
-  private boolean isWorthALane(int events) {
-    return lanesInUse == 0
-        || (lanesInUse < lanes
-            && !awaitsCompany
-            && events >= Math.max(FULL_GROUP, eventsUnderWay / lanesInUse));
+  /** Whether so much waits that a lane beside so many others pays. */
+  private boolean isWorthALane(int others) {
+    return others == 0 || (gathering == 0 && canGo(Math.max(FULL_GROUP, eventsUnderWay / others)));
+  }
+
+  /** Whether so many events wait that need not wait for the end of what is under way. */
+  private boolean canGo(int events) {
+    if (eventsWaiting < events) {
+      return false;
+    }
+    Set<String> busy = new HashSet<>(streamsUnderWay);
+    int left = events;
+    for (Waiting each : waiting) {
+      left -= busy.add(each.append.stream()) ? each.append.eventCount() : 0;
+      if (left <= 0) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /** Whether an append that has waited for long leads one more lane from now on. */
@@ -140,18 +155,30 @@ final class AppendQueue {
     try {
       if (lanesInUse == lanes
           || streamsUnderWay.contains(mine.append.stream())
-          || !waiting.remove(mine)) {
+          || !waiting.contains(mine)) {
         return false;
       }
-      eventsWaiting -= mine.append.eventCount();
-      streamsUnderWay.add(mine.append.stream());
-      lanesInUse++;
-      mine.state = State.LEADS;
+      openLane(mine);
       company.signal();
       return true;
     } finally {
       lock.unlock();
     }
+  }
+
+  private void openLane(Waiting leader) {
+    waiting.remove(leader);
+    makeLeader(leader);
+    lanesInUse++;
+    leader.state = State.LEADS;
+  }
+
+  /** To be called for who is no longer in the queue, and whose stream is free. */
+  private void makeLeader(Waiting leader) {
+    streamsUnderWay.add(leader.append.stream());
+    eventsWaiting -= leader.append.eventCount();
+    eventsUnderWay += leader.append.eventCount();
+    gathering++;
   }
 
   /** The new leader of a lane takes along who waits, as far as streams and sizes allow. */
@@ -161,7 +188,6 @@ final class AppendQueue {
     long bytes = leader.append.bytes();
     lock.lock();
     try {
-      eventsUnderWay += events;
       awaitCompany();
       Iterator<Waiting> others = waiting.iterator();
       while (others.hasNext() && group.size() < MAX_APPENDS) {
@@ -180,6 +206,7 @@ final class AppendQueue {
         }
       }
     } finally {
+      gathering--;
       lock.unlock();
     }
     // In one order everywhere, so that two processes with the same streams wait for each other in
@@ -198,7 +225,6 @@ final class AppendQueue {
     long most = Math.min(groupNanos / 2, PATIENCE_MICROS * 1_000L);
     long left = groupEnd + most - System.nanoTime();
     boolean interrupted = false;
-    awaitsCompany = true;
     while (lanesInUse == 1 && !hasCompany() && left > 0) {
       try {
         left = company.awaitNanos(left);
@@ -207,14 +233,13 @@ final class AppendQueue {
         left = 0;
       }
     }
-    awaitsCompany = false;
     if (interrupted) {
       Thread.currentThread().interrupt();
     }
   }
 
   private boolean hasCompany() {
-    return waiting.size() + 1 >= lively || eventsWaiting >= FULL_GROUP;
+    return waiting.size() + 1 >= lively || canGo(FULL_GROUP);
   }
 
   private void lead(Waiting leader) {
@@ -285,6 +310,10 @@ final class AppendQueue {
         member.failure = e;
         member.state = goesOn ? State.GOES_ALONE : State.FAILED;
       }
+    } catch (RuntimeException | Error e) {
+      // The others go alone.
+      leader.state = State.FAILED;
+      throw e;
     } finally {
       if (lane != null && !good) {
         lane.close();
@@ -308,7 +337,7 @@ final class AppendQueue {
           streamsUnderWay.remove(member.append.stream());
         }
       }
-      @Nullable Waiting next = nextLeader();
+      @Nullable Waiting next = isWorthKeeping() ? nextLeader() : null;
       if (next == null) {
         lanesInUse--;
       }
@@ -318,13 +347,19 @@ final class AppendQueue {
     }
   }
 
+  /** Whether a lane that has ended a group has to go on. The last one always has. */
+  private boolean isWorthKeeping() {
+    @Nullable Waiting first = waiting.peek();
+    return first != null && (isWorthALane(lanesInUse - 1) || first.isImpatient());
+  }
+
   private @Nullable Waiting nextLeader() {
     Iterator<Waiting> candidates = waiting.iterator();
     while (candidates.hasNext()) {
       Waiting candidate = candidates.next();
-      if (streamsUnderWay.add(candidate.append.stream())) {
+      if (!streamsUnderWay.contains(candidate.append.stream())) {
         candidates.remove();
-        eventsWaiting -= candidate.append.eventCount();
+        makeLeader(candidate);
         return candidate;
       }
     }
@@ -400,6 +435,7 @@ final class AppendQueue {
 
     private final ReadyAppend append;
     private final Thread thread;
+    private final long since = System.nanoTime();
     private @Nullable AppendResult result;
     private @Nullable SQLException failure;
     private @Nullable LaneConnection connection;
@@ -431,6 +467,10 @@ final class AppendQueue {
         Thread.currentThread().interrupt();
       }
       return state != State.WAITS;
+    }
+
+    boolean isImpatient() {
+      return System.nanoTime() - since > PATIENCE_MICROS * 1_000L;
     }
 
     void become(State next) {

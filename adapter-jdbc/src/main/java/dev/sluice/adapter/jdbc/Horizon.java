@@ -103,8 +103,11 @@ final class Horizon {
     return reached;
   }
 
-  /** Reads up to the head that is known, without asking for the horizon. */
-  <T> T readKnown(Connection connection, String query, Binder binder, Reader<T> reader)
+  /**
+   * Only reads, without asking for the horizon: up to the head that is known, or what proves itself
+   * to be final.
+   */
+  <T> T justRead(Connection connection, String query, Binder binder, Reader<T> reader)
       throws SQLException {
     try (PreparedStatement statement = connection.prepareStatement(query)) {
       binder.bind(statement);

@@ -98,7 +98,7 @@ final class PostgresGlobalLog implements GlobalLog {
     if (afterHole > 0) {
       readsAfterHole = afterHole - 1;
     } else {
-      events = horizon.readKnown(connection, next, binder, rows -> events(rows, connection));
+      events = horizon.justRead(connection, next, binder, rows -> events(rows, connection));
       if (hasHole(head, events)) {
         readsAfterHole = READS_AFTER_HOLE;
         events = null;
@@ -108,7 +108,7 @@ final class PostgresGlobalLog implements GlobalLog {
       events = horizon.ask(connection, nextFinal, binder, rows -> events(rows, connection));
     }
     List<RecordedEvent> wanted = events.stream().filter(filter::matches).toList();
-    if (events.size() == most || wanted.size() > limit) {
+    if (events.size() == most) {
       return null;
     }
     Position reached = events.isEmpty() ? head : events.getLast().position();
@@ -161,7 +161,7 @@ final class PostgresGlobalLog implements GlobalLog {
     Horizon.Binder binder = statement -> bind(statement, after, wanted, limit, known);
     if (known != null) {
       List<RecordedEvent> events =
-          horizon.readKnown(connection, query, binder, rows -> events(rows, connection));
+          horizon.justRead(connection, query, binder, rows -> events(rows, connection));
       return page(after, events, limit, after);
     }
     return horizon.askWithHead(
@@ -247,7 +247,7 @@ final class PostgresGlobalLog implements GlobalLog {
               database
                   .sql()
                   .get(wanted == null ? "log-count" : "log-count-of-kinds", Map.of(UNTIL, "?"));
-          return horizon.readKnown(
+          return horizon.justRead(
               connection,
               query,
               statement -> {

@@ -113,6 +113,18 @@ class AppendQueueTest {
     assertThat(storage.eventStore().read(FREE, StreamRange.forwards(1, 10))).hasSize(1);
   }
 
+  @Test
+  void aStreamIsFreeAgainAfterAnAppendThatFailedByAnythingElse() {
+    append(FREE);
+    storage.close();
+    for (int i = 0; i < 2; i++) {
+      CompletableFuture<AppendResult> outcome = new CompletableFuture<>();
+      start(Thread.ofVirtual(), outcome, () -> append(FREE));
+      assertThatThrownBy(() -> outcome.get(20, TimeUnit.SECONDS))
+          .hasCauseInstanceOf(IllegalStateException.class);
+    }
+  }
+
   private AppendResult append(StreamId stream) {
     return storage.eventStore().append(stream, ExpectedVersion.any(), List.of(Events.event(0)));
   }

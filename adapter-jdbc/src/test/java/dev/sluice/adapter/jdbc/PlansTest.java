@@ -98,8 +98,9 @@ class PlansTest {
   @Test
   void appendsFindTheVersionInAnIndex() throws Exception {
     for (String draw : List.of("draw", "draw-alone", "draw-joined")) {
-      for (String append : List.of("one", "batch", "group")) {
-        String messages = append.equals("one") ? "" : sql.part(append + "-messages");
+      for (String append : List.of("one", "group-of-ones", "batch", "group")) {
+        boolean ones = append.equals("one") || append.equals("group-of-ones");
+        String messages = ones ? "" : sql.part(append + "-messages");
         String query =
             sql.get(
                 append,
@@ -107,9 +108,19 @@ class PlansTest {
         assertThat(plan(query))
             .as(query)
             .contains("Index Only Scan Backward using event_by_stream")
+            .containsPattern("Index Cond: .*version >= ")
             .doesNotContainPattern("Seq Scan on (event|outbox)\\b");
       }
     }
+  }
+
+  /** The proof in {@code sql/append.sql} leans on it. */
+  @Test
+  void theHorizonReadsTheLocksBehindTheSequence() throws Exception {
+    assertThat(plan(sql.get("horizon").replace(";", "")))
+        .containsPattern(
+            "Nested Loop.*\n +-> +(Result|Subquery Scan on drawn) .*\n +-> +Aggregate ")
+        .containsSubsequence("Aggregate", "Function Scan on pg_lock_status");
   }
 
   /** As for a statement that was prepared a while ago: for any values of its parameters. */

@@ -5,14 +5,14 @@ import java.util.Optional;
 
 /**
  * A checkpoint does not follow what is stored under its name: somebody else has saved one
- * meanwhile, or it would go backwards. Nothing was changed. Whoever gets this is no longer the
- * owner and must stop.
+ * meanwhile, or it would go backwards. Nothing was changed. Whoever gets this for a checkpoint of
+ * its own is no longer the owner and must stop.
  */
 public class CheckpointConflictException extends SluiceException {
 
   private static final long serialVersionUID = 1L;
 
-  private final String checkpoint;
+  private final String checkpointName;
 
   /** The refused checkpoint, and what is stored instead of its predecessor. */
   public CheckpointConflictException(Checkpoint refused, Optional<Checkpoint> stored) {
@@ -24,12 +24,12 @@ public class CheckpointConflictException extends SluiceException {
             + ") does not follow what is stored ("
             + stored.map(CheckpointConflictException::describe).orElse("nothing")
             + "); another owner has gone on, load it again before going on here");
-    this.checkpoint = refused.name();
+    this.checkpointName = refused.name();
   }
 
   /** The name of the refused checkpoint. */
-  public String checkpoint() {
-    return checkpoint;
+  public String checkpointName() {
+    return checkpointName;
   }
 
   private static String describe(Checkpoint checkpoint) {

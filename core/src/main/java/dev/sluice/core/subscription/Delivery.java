@@ -245,7 +245,7 @@ final class Delivery {
     return control.isInterrupted()
         || e instanceof StoreUnavailableException
         || (e instanceof CheckpointConflictException conflict
-            && conflict.checkpoint().equals(name));
+            && conflict.checkpointName().equals(name));
   }
 
   void handleOne(RecordedEvent event, Position to, PartitionState after) {

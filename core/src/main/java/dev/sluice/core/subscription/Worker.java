@@ -237,16 +237,10 @@ final class Worker implements Delivery.Control {
         }
         takenOver = true;
         step();
-        if (failures > 0) {
-          failures = 0;
+        failures = 0;
+        if (!trouble.isEmpty()) {
           trouble = "";
           LOG.info("{} goes on at {}", name, cursor.position());
-        }
-      } catch (CheckpointConflictException e) {
-        cursor.forget();
-        if (isOwnedByAnother()) {
-          LOG.warn("{} has another owner by now; this process stops it: {}", name, e.getMessage());
-          lost = true;
         }
       } catch (RuntimeException e) {
         if (interrupted || Thread.currentThread().isInterrupted()) {
@@ -254,11 +248,21 @@ final class Worker implements Delivery.Control {
         }
         // Whether a save was done is unknown: what counts is loaded again.
         cursor.forget();
+        boolean isConflict = e instanceof CheckpointConflictException;
+        if (isConflict && isOwnedByAnother()) {
+          LOG.warn("{} has another owner by now; this process stops it: {}", name, e.getMessage());
+          lost = true;
+          continue;
+        }
         failures++;
-        trouble = e.toString();
-        if (failures == 1) {
+        if (isConflict && failures == 1) {
+          // A save of its own, whose reply was lost, looks like this once.
+          continue;
+        }
+        if (trouble.isEmpty()) {
           LOG.warn("{} can't go on for now, and tries again until it can: {}", name, e.toString());
         }
+        trouble = e.toString();
         pause(
             Math.min(
                 MAX_PAUSE_WITHOUT_STORE.toNanos(),

@@ -16,7 +16,8 @@ limit ?
 -- Up to where everything is visible; the proof is in append.sql. What is read up to it comes in a
 -- statement behind this one, with a snapshot of its own; both go to the server together. Sequences
 -- and locks know no snapshots, so that one statement serves for both; the sub-select of the locks
--- takes the drawn number as an argument, and so can't be run before it is read.
+-- takes the drawn number as an argument, and so can't be run before it is read, which is done once
+-- because of the offset.
 -- :horizon
 select
   set_config(
@@ -25,7 +26,7 @@ select
     true),
   current_setting('transaction_isolation'),
   pg_is_in_recovery()
-from (select pg_sequence_last_value('{schema}.commit_number'::regclass) as number offset 0) drawn
+from (select {last-number} as number offset 0) drawn
 cross join lateral (
   select min((l.objid::bigint - drawn.number) << 32 >> 32) as distance
   from pg_locks l
@@ -63,8 +64,8 @@ select * from ({branches}) e
 order by e.position
 limit ?
 
--- With the number of kinds, which every event below the horizon has its own among: it was committed
--- before the event's number was drawn, and so before this statement's snapshot.
+-- With the number of kinds. It includes the kind of every event below the horizon: kinds are
+-- committed before their events draw a number, and so before this statement's snapshot.
 -- :log-head
 select
   (select coalesce(max(e.position), 0) from {schema}.event e where e.position <= {until}),
