@@ -238,8 +238,9 @@ final class AppendQueue {
     }
   }
 
+  /** For the only leader, so that what is under way is its own append. */
   private boolean hasCompany() {
-    return waiting.size() + 1 >= lively || canGo(FULL_GROUP);
+    return waiting.size() + 1 >= lively || canGo(FULL_GROUP - eventsUnderWay);
   }
 
   private void lead(Waiting leader) {
@@ -347,10 +348,13 @@ final class AppendQueue {
     }
   }
 
-  /** Whether a lane that has ended a group has to go on. The last one always has. */
+  /**
+   * Whether a lane that has ended a group goes on. The last one always does; the others for less
+   * than opens one, so that they don't come and go.
+   */
   private boolean isWorthKeeping() {
     @Nullable Waiting first = waiting.peek();
-    return first != null && (isWorthALane(lanesInUse - 1) || first.isImpatient());
+    return first != null && (lanesInUse == 1 || canGo(FULL_GROUP / 4) || first.isImpatient());
   }
 
   private @Nullable Waiting nextLeader() {
