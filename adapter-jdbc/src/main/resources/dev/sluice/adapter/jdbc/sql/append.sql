@@ -48,6 +48,17 @@ pg_advisory_xact_lock_shared(
 -- :lock-class
 ('{schema}.commit_number'::regclass::oid::bigint << 32 >> 32)::integer
 
+-- Those of the locks that are held, and how far below the last number an append began: for readers.
+-- :append-lock
+l.locktype = 'advisory'
+and l.database = (select d.oid from pg_database d where d.datname = current_database())
+and l.classid = '{schema}.commit_number'::regclass::oid
+and l.objsubid = 2
+and l.granted
+
+-- :lock-distance
+((l.objid::bigint - drawn.number) << 32 >> 32)
+
 -- An append in a transaction of its own. The time limit is for waiting for another transaction that
 -- holds the same stream open: then this append leaves the queue, so that its neighbours don't wait.
 -- :draw

@@ -2,7 +2,7 @@
 -- other users' sessions all but the pid is null without pg_read_all_stats.
 -- :open-appends
 select
-  drawn.number + ((l.objid::bigint - drawn.number) << 32 >> 32) as above,
+  drawn.number + {lock-distance} as above,
   coalesce(
     'pid ' || a.pid || ' (' || nullif(a.application_name, '') || ')',
     'pid ' || l.pid,
@@ -21,13 +21,8 @@ select
     else 'ended'
   end as state,
   coalesce(left(regexp_replace(a.query, '\s+', ' ', 'g'), 120), 'none') as query
-from (select pg_sequence_last_value('{schema}.commit_number'::regclass) as number) drawn
-join pg_locks l
-  on l.locktype = 'advisory'
-  and l.database = (select d.oid from pg_database d where d.datname = current_database())
-  and l.classid = '{schema}.commit_number'::regclass::oid
-  and l.objsubid = 2
-  and l.granted
+from (select {last-number} as number) drawn
+join pg_locks l on {append-lock}
 left join pg_stat_activity a on a.pid = l.pid
 left join pg_locks t
   on l.pid is null
@@ -39,7 +34,7 @@ order by above, since
 -- :sequence-check
 select
   s.seqcache, s.seqcycle, s.seqincrement,
-  pg_sequence_last_value('{schema}.commit_number'::regclass),
+  {last-number},
   greatest(
     (select max(e.position) from {schema}.event e),
     (select max(m.position) from {schema}.outbox m),

@@ -28,13 +28,7 @@ select
   pg_is_in_recovery()
 from (select {last-number} as number offset 0) drawn
 cross join lateral (
-  select min((l.objid::bigint - drawn.number) << 32 >> 32) as distance
-  from pg_locks l
-  where l.locktype = 'advisory'
-    and l.database = (select d.oid from pg_database d where d.datname = current_database())
-    and l.classid = '{schema}.commit_number'::regclass::oid
-    and l.objsubid = 2
-    and l.granted
+  select min({lock-distance}) as distance from pg_locks l where {append-lock}
 ) held;
 
 -- :horizon-position
