@@ -117,10 +117,11 @@ final class AppendQueue {
       if (lanesInUse < lanes
           && isWorthALane(lanesInUse)
           && !streamsUnderWay.contains(mine.append.stream())) {
+        waiting.removeLast();
         openLane(mine);
         return;
       }
-      if (hasCompany()) {
+      if (gathering > 0 && hasCompany()) {
         company.signal();
       }
     } finally {
@@ -155,7 +156,7 @@ final class AppendQueue {
     try {
       if (lanesInUse == lanes
           || streamsUnderWay.contains(mine.append.stream())
-          || !waiting.contains(mine)) {
+          || !waiting.remove(mine)) {
         return false;
       }
       openLane(mine);
@@ -167,18 +168,21 @@ final class AppendQueue {
   }
 
   private void openLane(Waiting leader) {
-    waiting.remove(leader);
     makeLeader(leader);
     lanesInUse++;
     leader.state = State.LEADS;
   }
 
-  /** To be called for who is no longer in the queue, and whose stream is free. */
   private void makeLeader(Waiting leader) {
-    streamsUnderWay.add(leader.append.stream());
-    eventsWaiting -= leader.append.eventCount();
-    eventsUnderWay += leader.append.eventCount();
+    putUnderWay(leader);
     gathering++;
+  }
+
+  /** To be called for who was taken from those who wait, and whose stream is free. */
+  private void putUnderWay(Waiting each) {
+    streamsUnderWay.add(each.append.stream());
+    eventsWaiting -= each.append.eventCount();
+    eventsUnderWay += each.append.eventCount();
   }
 
   /** The new leader of a lane takes along who waits, as far as streams and sizes allow. */
@@ -195,14 +199,13 @@ final class AppendQueue {
         if (events + other.append.eventCount() <= MAX_ITEMS
             && messages + other.append.messageCount() <= MAX_ITEMS
             && bytes + other.append.bytes() <= MAX_BYTES
-            && streamsUnderWay.add(other.append.stream())) {
+            && !streamsUnderWay.contains(other.append.stream())) {
           events += other.append.eventCount();
           messages += other.append.messageCount();
           bytes += other.append.bytes();
           others.remove();
-          eventsWaiting -= other.append.eventCount();
+          putUnderWay(other);
           group.add(other);
-          eventsUnderWay += other.append.eventCount();
         }
       }
     } finally {

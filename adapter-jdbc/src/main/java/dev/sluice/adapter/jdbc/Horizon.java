@@ -117,6 +117,12 @@ final class Horizon {
     }
   }
 
+  /** The only number of the only row. */
+  static long number(ResultSet row) throws SQLException {
+    row.next();
+    return row.getLong(1);
+  }
+
   /** Notes a head up to which everything is final, and of a known kind. */
   synchronized void raise(long head) {
     known = Math.max(known, head);

@@ -107,10 +107,10 @@ final class PostgresGlobalLog implements GlobalLog {
     if (events == null) {
       events = horizon.ask(connection, nextFinal, binder, rows -> events(rows, connection));
     }
-    List<RecordedEvent> wanted = events.stream().filter(filter::matches).toList();
     if (events.size() == most) {
       return null;
     }
+    List<RecordedEvent> wanted = events.stream().filter(filter::matches).toList();
     Position reached = events.isEmpty() ? head : events.getLast().position();
     horizon.raise(reached.value());
     return new LogPage(wanted, reached, false);
@@ -258,10 +258,7 @@ final class PostgresGlobalLog implements GlobalLog {
                 statement.setLong(next++, after.value());
                 statement.setLong(next, head);
               },
-              row -> {
-                row.next();
-                return row.getLong(1);
-              });
+              Horizon::number);
         });
   }
 

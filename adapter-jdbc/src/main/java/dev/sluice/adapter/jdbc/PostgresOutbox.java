@@ -84,16 +84,7 @@ final class PostgresOutbox implements Outbox {
 
   private long number(String doing, String query, Horizon.Binder binder) {
     return database.call(
-        doing,
-        connection ->
-            horizon.ask(
-                connection,
-                query,
-                binder,
-                row -> {
-                  row.next();
-                  return row.getLong(1);
-                }));
+        doing, connection -> horizon.ask(connection, query, binder, Horizon::number));
   }
 
   @Override
