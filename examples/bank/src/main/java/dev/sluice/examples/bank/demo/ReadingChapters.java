@@ -20,7 +20,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
 import java.util.concurrent.Callable;
-import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Collectors;
 
 /** What is made of the events inside of the bank: a view, and transfers. */
@@ -169,11 +168,9 @@ final class ReadingChapters {
     Position head = service.storage().globalLog().status().head();
     versions.active(Servers.BALANCES).ifPresent(name -> awaitView(name, head));
     // A lane notes once a second in the store how far it has come.
-    long end = System.nanoTime() + Telling.PATIENCE.toNanos();
-    while (relay.status().stream().anyMatch(lane -> lane.backlog() > 0)
-        && System.nanoTime() < end) {
-      LockSupport.parkNanos(50_000_000);
-    }
+    Telling.await(
+        "That the relay has sent everything",
+        () -> relay.status().stream().noneMatch(lane -> lane.backlog() > 0));
     StatusTable.of(subscriptions.status(), relay.status()).forEach(out::line);
   }
 
