@@ -1,7 +1,8 @@
 package dev.sluice.adapter.jdbc;
 
+import static java.util.Objects.requireNonNull;
+
 import dev.sluice.core.store.AppendResult;
-import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -10,12 +11,9 @@ import java.util.HashSet;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Set;
-import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * Group commit: appends that wait at the same moment share one statement, one transaction and one
@@ -23,13 +21,14 @@ import org.slf4j.LoggerFactory;
  *
  * <p>There are a few <i>lanes</i>. An append that finds all of them free goes at once. The others
  * wait; when a lane gets free, the first of them becomes its leader and takes along all who wait.
- * An append that nobody came just before goes at once, and there is no thread but the callers'.
+ * An append that nobody came just before goes at once, and no thread but the callers' appends.
  *
  * <p>The more wait, the less each of them costs, so there is one lane as long as its commits are
- * quick and small. Another one opens when an append has waited for {@value #PATIENCE_MICROS}
- * microseconds, because the disk or the network is slow then, or somebody holds one of the streams
- * open; and at once when as many events wait as a lane has under way, and at least {@value
- * #FULL_GROUP}, which gain little from waiting for more. It closes when neither is so any more.
+ * quick and small. Another one opens when an append has waited for 6 milliseconds, because the disk
+ * or the network is slow then, or somebody holds one of the streams open; and at once when as much
+ * waits as a lane has under way, and at least 16 appends or {@value #FULL_GROUP} events, so that
+ * the callers of one group come back while the server is at the other. It closes when neither is so
+ * any more.
  *
  * <p>Two appends to the same stream are never under way at the same time, so that within a process
  * they meet in order instead of failing each other. A group that fails as a whole, because an
@@ -37,22 +36,21 @@ import org.slf4j.LoggerFactory;
  * then go alone, each on a connection of its own, and until then who comes to their streams waits
  * without one.
  */
-final class AppendQueue {
-
-  private static final Logger LOG = LoggerFactory.getLogger(AppendQueue.class);
+final class AppendQueue implements AutoCloseable {
 
   /** Waiting longer than this for somebody else's transaction is done outside of the lanes. */
   static final int LOCK_TIMEOUT_MILLIS = 100;
 
   /** More than a group takes on a near server, less than a person sees. */
-  private static final int PATIENCE_MICROS = 3_000;
+  private static final long PATIENCE_NANOS = 6_000_000;
 
-  /** Twice as many events as cost what a statement and a commit cost at least. */
+  /** So long a lane is held for company at most. */
+  private static final long HOLD_NANOS = PATIENCE_NANOS / 2;
+
+  /** The work that makes a group, of at least 16 appends or 32 events. */
   private static final int FULL_GROUP = 32;
 
   private static final long MAX_PATIENCE = 200_000_000L;
-
-  private static final long KEEP_CONNECTION = 1_000_000_000L;
 
   private static final int MAX_APPENDS = 256;
   private static final int MAX_ITEMS = 2_048;
@@ -61,20 +59,21 @@ final class AppendQueue {
   private final Database database;
   private final AppendStatements statements;
   private final Appender alone;
+  private final LaneConnections connections;
   private final int lanes;
 
   private final ReentrantLock lock = new ReentrantLock();
   private final Deque<Waiting> waiting = new ArrayDeque<>();
   private final Set<String> streamsUnderWay = new HashSet<>();
-  private int eventsWaiting;
-  private int eventsUnderWay;
+  private int workWaiting;
+  private int workUnderWay;
   private int lanesInUse;
-
-  /** Signalled when as many wait as were there when the last group ended, or enough for a group. */
-  private final Condition company = lock.newCondition();
 
   /** Leaders that have not gathered their groups yet. */
   private int gathering;
+
+  /** Who holds the only lane for company, and waits with the others, or null. */
+  private @Nullable Waiting holder;
 
   /**
    * How many were in the last group or waited when it ended, or 0 behind a single append; when that
@@ -93,19 +92,37 @@ final class AppendQueue {
     this.database = database;
     this.statements = AppendStatements.queued(database.sql(), lockTimeoutMillis);
     this.alone = new Appender(AppendStatements.alone(database.sql()));
+    this.connections = new LaneConnections(database);
     this.lanes = lanes;
+  }
+
+  /** Gives back the connections that no append uses. */
+  @Override
+  public void close() {
+    connections.close();
   }
 
   AppendResult append(ReadyAppend append) {
     Waiting mine = new Waiting(append, Thread.currentThread());
     enter(mine);
-    while (mine.state == State.WAITS && !mine.await() && !opensLane(mine)) {
-      // Others are as late; the next commit takes them all.
+    while (true) {
+      switch (mine.state) {
+        case WAITS -> {
+          if (!mine.awaitTurn()) {
+            opensLane(mine);
+          }
+        }
+        case HOLDS -> {
+          if (!mine.awaitCompany()) {
+            goesAhead(mine);
+          }
+        }
+        case LEADS -> lead(mine);
+        default -> {
+          return finish(mine);
+        }
+      }
     }
-    if (mine.state == State.LEADS) {
-      lead(mine);
-    }
-    return finish(mine);
   }
 
   /** Leads if nothing is under way, or enough waits for one more lane; else waits. */
@@ -113,36 +130,40 @@ final class AppendQueue {
     lock.lock();
     try {
       waiting.add(mine);
-      eventsWaiting += mine.append.eventCount();
-      if (lanesInUse < lanes
-          && isWorthALane(lanesInUse)
-          && !streamsUnderWay.contains(mine.append.stream())) {
-        waiting.removeLast();
-        openLane(mine);
-        return;
-      }
-      if (gathering > 0 && hasCompany()) {
-        company.signal();
+      workWaiting += mine.work();
+      boolean free = isFree(mine);
+      if (holder != null) {
+        if (hasCompany()) {
+          // It runs already; the holder would have to be woken first.
+          goAhead(free ? mine : holder);
+        }
+      } else if (free && lanesInUse < lanes && isWorthALane(lanesInUse)) {
+        lanesInUse++;
+        takeLane(mine, null);
       }
     } finally {
       lock.unlock();
     }
   }
 
-  /** Whether so much waits that a lane beside so many others pays. */
-  private boolean isWorthALane(int others) {
-    return others == 0 || (gathering == 0 && canGo(Math.max(FULL_GROUP, eventsUnderWay / others)));
+  private boolean isFree(Waiting each) {
+    return !streamsUnderWay.contains(each.append.stream());
   }
 
-  /** Whether so many events wait that need not wait for the end of what is under way. */
-  private boolean canGo(int events) {
-    if (eventsWaiting < events) {
+  /** Whether so much waits that a lane beside so many others pays. */
+  private boolean isWorthALane(int others) {
+    return others == 0 || (gathering == 0 && canGo(Math.max(FULL_GROUP, workUnderWay / others)));
+  }
+
+  /** Whether so much waits that need not wait for the end of what is under way. */
+  private boolean canGo(int work) {
+    if (workWaiting < work) {
       return false;
     }
     Set<String> busy = new HashSet<>(streamsUnderWay);
-    int left = events;
+    int left = work;
     for (Waiting each : waiting) {
-      left -= busy.add(each.append.stream()) ? each.append.eventCount() : 0;
+      left -= busy.add(each.append.stream()) ? each.work() : 0;
       if (left <= 0) {
         return true;
       }
@@ -150,39 +171,72 @@ final class AppendQueue {
     return false;
   }
 
-  /** Whether an append that has waited for long leads one more lane from now on. */
-  private boolean opensLane(Waiting mine) {
+  /** An append that has waited for long leads, in one more lane if need be. */
+  private void opensLane(Waiting mine) {
     lock.lock();
     try {
-      if (lanesInUse == lanes
-          || streamsUnderWay.contains(mine.append.stream())
-          || !waiting.remove(mine)) {
-        return false;
+      if (mine.state != State.WAITS || !isFree(mine) || !waiting.contains(mine)) {
+        return;
       }
-      openLane(mine);
-      company.signal();
-      return true;
+      if (holder != null) {
+        goAhead(mine);
+      } else if (lanesInUse < lanes) {
+        lanesInUse++;
+        makeLeader(mine);
+      }
     } finally {
       lock.unlock();
     }
   }
 
-  private void openLane(Waiting leader) {
+  /** A holder that has waited for long enough leads. */
+  private void goesAhead(Waiting mine) {
+    lock.lock();
+    try {
+      if (holder == mine) {
+        goAhead(mine);
+      }
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** The lane that is held is led by this one from now on. */
+  private void goAhead(Waiting leader) {
+    Waiting held = requireNonNull(holder);
+    holder = null;
+    if (leader != held) {
+      leader.connection = held.connection;
+      held.connection = null;
+      held.state = State.WAITS;
+    }
     makeLeader(leader);
-    lanesInUse++;
-    leader.state = State.LEADS;
+  }
+
+  /** Leads a lane that it has got, now or when others have come. */
+  private void takeLane(Waiting mine, LaneConnections.@Nullable Borrowed connection) {
+    mine.connection = connection;
+    mine.companyUntil = groupEnd + Math.min(groupNanos / 2, HOLD_NANOS);
+    if (lanesInUse > 1 || hasCompany() || mine.companyUntil - System.nanoTime() <= 0) {
+      makeLeader(mine);
+    } else {
+      holder = mine;
+      mine.become(State.HOLDS);
+    }
   }
 
   private void makeLeader(Waiting leader) {
+    waiting.remove(leader);
     putUnderWay(leader);
     gathering++;
+    leader.become(State.LEADS);
   }
 
   /** To be called for who was taken from those who wait, and whose stream is free. */
   private void putUnderWay(Waiting each) {
     streamsUnderWay.add(each.append.stream());
-    eventsWaiting -= each.append.eventCount();
-    eventsUnderWay += each.append.eventCount();
+    workWaiting -= each.work();
+    workUnderWay += each.work();
   }
 
   /** The new leader of a lane takes along who waits, as far as streams and sizes allow. */
@@ -192,7 +246,6 @@ final class AppendQueue {
     long bytes = leader.append.bytes();
     lock.lock();
     try {
-      awaitCompany();
       Iterator<Waiting> others = waiting.iterator();
       while (others.hasNext() && group.size() < MAX_APPENDS) {
         Waiting other = others.next();
@@ -219,38 +272,19 @@ final class AppendQueue {
 
   /**
    * Those whose appends have just ended together often append again at once, and a commit for all
-   * of them costs little more than one for the first who is back. So a leader that comes right
-   * behind a group waits for them, for up to half the time that the group took, and never for as
-   * long as makes the others impatient. One that comes later, or behind a single append, waits for
-   * nobody.
+   * of them costs little more than one for the first who is back. So the only lane is held for them
+   * right behind a group, for up to half the time that the group took, and never for as long as
+   * makes anybody impatient. One that is taken later, or behind a single append, is not held.
    */
-  private void awaitCompany() {
-    long most = Math.min(groupNanos / 2, PATIENCE_MICROS * 1_000L);
-    long left = groupEnd + most - System.nanoTime();
-    boolean interrupted = false;
-    while (lanesInUse == 1 && !hasCompany() && left > 0) {
-      try {
-        left = company.awaitNanos(left);
-      } catch (InterruptedException e) {
-        interrupted = true;
-        left = 0;
-      }
-    }
-    if (interrupted) {
-      Thread.currentThread().interrupt();
-    }
-  }
-
-  /** For the only leader, so that what is under way is its own append. */
   private boolean hasCompany() {
-    return waiting.size() + 1 >= lively || canGo(FULL_GROUP - eventsUnderWay);
+    return waiting.size() >= lively || canGo(FULL_GROUP);
   }
 
   private void lead(Waiting leader) {
     long begin = System.nanoTime();
     List<Waiting> group = new ArrayList<>();
     group.add(leader);
-    @Nullable LaneConnection connection = leader.connection;
+    LaneConnections.@Nullable Borrowed connection = leader.connection;
     // An interrupted thread can't wait for a connection, and a virtual one would break it: the
     // others have not been interrupted.
     boolean interrupted = Thread.interrupted();
@@ -268,43 +302,51 @@ final class AppendQueue {
           member.state = State.GOES_ALONE;
         }
       }
-      Waiting next = leave(group, begin);
-      if (next != null) {
-        next.connection = connection;
-        next.become(State.LEADS);
-      } else if (connection != null) {
-        connection.close();
-      }
-      for (Waiting member : group) {
-        if (member != leader) {
-          LockSupport.unpark(member.thread);
+      try {
+        if (!leave(group, begin, connection) && connection != null) {
+          giveBack(connection, group.size());
         }
-      }
-      if (interrupted) {
-        Thread.currentThread().interrupt();
+      } finally {
+        for (Waiting member : group) {
+          if (member != leader) {
+            LockSupport.unpark(member.thread);
+          }
+        }
+        if (interrupted) {
+          Thread.currentThread().interrupt();
+        }
       }
     }
   }
 
+  /** Behind several appends a lane will soon open again. */
+  private void giveBack(LaneConnections.Borrowed connection, int appends) {
+    if (appends > 1) {
+      connections.keep(connection);
+    } else {
+      connection.close();
+    }
+  }
+
   /** Returns the connection for the next leader, if it is still good for that. */
-  private @Nullable LaneConnection run(Waiting leader, List<Waiting> group) {
-    @Nullable LaneConnection lane = leader.connection;
+  private LaneConnections.@Nullable Borrowed run(Waiting leader, List<Waiting> group) {
+    LaneConnections.@Nullable Borrowed lane = leader.connection;
     boolean good = false;
     try {
       if (lane == null) {
-        lane = new LaneConnection(database.open(), System.nanoTime());
+        lane = connections.take();
       }
       List<ReadyAppend> appends = new ArrayList<>(group.size());
       for (Waiting member : group) {
         appends.add(member.append);
       }
-      @Nullable AppendResult[] results = statements.run(lane.connection, appends);
+      @Nullable AppendResult[] results = statements.run(lane.connection(), appends);
       for (int i = 0; i < results.length; i++) {
         Waiting member = group.get(i);
         member.result = results[i];
         member.state = results[i] != null ? State.DONE : State.REFUSED;
       }
-      good = System.nanoTime() - lane.since < KEEP_CONNECTION;
+      good = !lane.isDue();
     } catch (SQLException e) {
       // What an interrupt of the leader has broken is known to the leader only; the others repeat
       // their appends, which stores nothing twice.
@@ -326,70 +368,67 @@ final class AppendQueue {
     return good ? lane : null;
   }
 
-  /** Frees the lane, or hands it on. */
-  private @Nullable Waiting leave(List<Waiting> group, long begin) {
+  /**
+   * Hands the lane on with its connection, or frees it.
+   *
+   * @return whether it was handed on
+   */
+  private boolean leave(
+      List<Waiting> group, long begin, LaneConnections.@Nullable Borrowed connection) {
     lock.lock();
     try {
       lively = group.size() == 1 ? 0 : group.size() + waiting.size();
       groupEnd = System.nanoTime();
       groupNanos = groupEnd - begin;
       for (Waiting member : group) {
-        eventsUnderWay -= member.append.eventCount();
+        workUnderWay -= member.work();
         // Who goes alone keeps the stream until it is done. Maybe somebody holds it open, and the
         // next to come would make a whole group wait for nothing, and take another connection.
         if (member.state != State.GOES_ALONE) {
           streamsUnderWay.remove(member.append.stream());
         }
       }
-      @Nullable Waiting next = isWorthKeeping() ? nextLeader() : null;
+      @Nullable Waiting next = isWorthKeeping() ? firstFree() : null;
       if (next == null) {
         lanesInUse--;
+        return false;
       }
-      return next;
+      takeLane(next, connection);
+      return true;
     } finally {
       lock.unlock();
     }
   }
 
-  /**
-   * Whether a lane that has ended a group goes on. The last one always does; the others for less
-   * than opens one, so that they don't come and go.
-   */
+  /** Whether a lane that has ended a group goes on; the last one does as long as anybody waits. */
   private boolean isWorthKeeping() {
     @Nullable Waiting first = waiting.peek();
-    return first != null && (lanesInUse == 1 || canGo(FULL_GROUP / 4) || first.isImpatient());
+    return first != null && (isWorthALane(lanesInUse - 1) || first.isImpatient());
   }
 
-  private @Nullable Waiting nextLeader() {
-    Iterator<Waiting> candidates = waiting.iterator();
-    while (candidates.hasNext()) {
-      Waiting candidate = candidates.next();
-      if (!streamsUnderWay.contains(candidate.append.stream())) {
-        candidates.remove();
-        makeLeader(candidate);
-        return candidate;
+  private @Nullable Waiting firstFree() {
+    for (Waiting each : waiting) {
+      if (isFree(each)) {
+        return each;
       }
     }
     return null;
   }
 
   private AppendResult goAlone(String doing, ReadyAppend append) {
-    @Nullable Waiting next = null;
     try {
       return database.call(doing, connection -> alone.append(connection, append));
     } finally {
       lock.lock();
       try {
         streamsUnderWay.remove(append.stream());
-        if (lanesInUse == 0) {
-          next = nextLeader();
-          lanesInUse += next == null ? 0 : 1;
+        @Nullable Waiting next = lanesInUse == 0 ? firstFree() : null;
+        if (next != null) {
+          lanesInUse = 1;
+          makeLeader(next);
         }
       } finally {
         lock.unlock();
-      }
-      if (next != null) {
-        next.become(State.LEADS);
       }
     }
   }
@@ -414,22 +453,9 @@ final class AppendQueue {
         });
   }
 
-  /**
-   * A lane keeps its connection from group to group: the server's process behind it has the plan
-   * and the tables' data at hand. Only for a while, because pools suspect who keeps one.
-   */
-  private record LaneConnection(Connection connection, long since) {
-    void close() {
-      try {
-        connection.close();
-      } catch (SQLException e) {
-        LOG.debug("A connection could not be given back", e);
-      }
-    }
-  }
-
   private enum State {
     WAITS,
+    HOLDS,
     LEADS,
     DONE,
     REFUSED,
@@ -445,8 +471,9 @@ final class AppendQueue {
     private final long since = System.nanoTime();
     private @Nullable AppendResult result;
     private @Nullable SQLException failure;
-    private @Nullable LaneConnection connection;
-    private long patience = PATIENCE_MICROS * 1_000L;
+    private LaneConnections.@Nullable Borrowed connection;
+    private long patience = PATIENCE_NANOS;
+    private long companyUntil;
     private volatile State state = State.WAITS;
 
     Waiting(ReadyAppend append, Thread thread) {
@@ -455,17 +482,28 @@ final class AppendQueue {
     }
 
     /**
-     * Waits, for a while, to be told what comes next. Not interruptible: it may be too late to
-     * withdraw, and then the caller has to learn what was stored.
+     * Waits, for a while, to be told what comes next.
      *
      * @return whether it was told
      */
-    boolean await() {
-      boolean interrupted = false;
+    boolean awaitTurn() {
       long end = System.nanoTime() + patience;
       patience = Math.min(2 * patience, MAX_PATIENCE);
+      return awaitOtherThan(State.WAITS, end);
+    }
+
+    /** Waits as long as the lane is held, and returns whether it has been taken over. */
+    boolean awaitCompany() {
+      return awaitOtherThan(State.HOLDS, companyUntil);
+    }
+
+    /**
+     * Not interruptible: it may be too late to withdraw, and who called has to learn the outcome.
+     */
+    private boolean awaitOtherThan(State former, long end) {
+      boolean interrupted = false;
       long left = end - System.nanoTime();
-      while (state == State.WAITS && left > 0) {
+      while (state == former && left > 0) {
         LockSupport.parkNanos(this, left);
         interrupted |= Thread.interrupted();
         left = end - System.nanoTime();
@@ -473,16 +511,23 @@ final class AppendQueue {
       if (interrupted) {
         Thread.currentThread().interrupt();
       }
-      return state != State.WAITS;
+      return state != former;
+    }
+
+    /** In events. The caller of an append costs about as much as to store one. */
+    int work() {
+      return Math.max(2, append.eventCount());
     }
 
     boolean isImpatient() {
-      return System.nanoTime() - since > PATIENCE_MICROS * 1_000L;
+      return System.nanoTime() - since > PATIENCE_NANOS;
     }
 
     void become(State next) {
       state = next;
-      LockSupport.unpark(thread);
+      if (thread != Thread.currentThread()) {
+        LockSupport.unpark(thread);
+      }
     }
   }
 }

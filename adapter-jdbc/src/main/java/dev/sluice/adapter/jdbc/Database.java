@@ -38,9 +38,7 @@ final class Database {
 
   /** A connection in autocommit mode, whatever the pool's default is. */
   Connection open() throws SQLException {
-    if (closed) {
-      throw new IllegalStateException("this JdbcStorage is closed; create another one");
-    }
+    checkOpen();
     Connection connection = dataSource.getConnection();
     try {
       if (!connection.getAutoCommit()) {
@@ -50,6 +48,12 @@ final class Database {
     } catch (SQLException e) {
       connection.close();
       throw e;
+    }
+  }
+
+  void checkOpen() {
+    if (closed) {
+      throw new IllegalStateException("this JdbcStorage is closed; create another one");
     }
   }
 

@@ -39,6 +39,7 @@ public final class JdbcStorage implements Storage {
   private final EventKinds kinds;
   private final WakeUps wakeUps;
   private final AppendStatements joined;
+  private final @Nullable AppendQueue queue;
   private final EventStore eventStore;
   private final PostgresGlobalLog globalLog;
   private final PostgresOutbox outbox;
@@ -71,10 +72,11 @@ public final class JdbcStorage implements Storage {
         });
     wakeUps = new WakeUps(database, builder.acrossProcesses);
     joined = AppendStatements.joined(database.sql());
+    queue = builder.appendLanes == 0 ? null : new AppendQueue(database, builder.appendLanes);
     eventStore =
-        builder.appendLanes == 0
+        queue == null
             ? new SingleCommits(database, kinds, wakeUps)
-            : new GroupCommits(database, kinds, wakeUps, builder.appendLanes);
+            : new GroupCommits(database, kinds, wakeUps, queue);
     Horizon horizon = new Horizon(database, kinds);
     globalLog = new PostgresGlobalLog(database, kinds, horizon, wakeUps);
     outbox = new PostgresOutbox(database, horizon, wakeUps);
@@ -243,13 +245,16 @@ public final class JdbcStorage implements Storage {
   }
 
   /**
-   * Stops the threads that send and receive hints, and gives their connections back. The data
-   * source stays open.
+   * Stops the threads that send and receive hints, and gives all connections back but those of
+   * calls that are still under way. The data source stays open.
    */
   @Override
   public void close() {
     wakeUps.close();
     database.close();
+    if (queue != null) {
+      queue.close();
+    }
   }
 
   @Override
@@ -264,11 +269,11 @@ public final class JdbcStorage implements Storage {
     private final WakeUps wakeUps;
     private final AppendQueue queue;
 
-    GroupCommits(Database database, EventKinds kinds, WakeUps wakeUps, int lanes) {
+    GroupCommits(Database database, EventKinds kinds, WakeUps wakeUps, AppendQueue queue) {
       super(database, kinds);
       this.database = database;
       this.wakeUps = wakeUps;
-      this.queue = new AppendQueue(database, lanes);
+      this.queue = queue;
     }
 
     @Override

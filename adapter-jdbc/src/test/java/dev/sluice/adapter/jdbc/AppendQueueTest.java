@@ -12,6 +12,7 @@ import dev.sluice.core.store.ExpectedVersion;
 import dev.sluice.core.store.StreamRange;
 import dev.sluice.testservers.PostgresDatabase;
 import dev.sluice.testservers.PostgresServer;
+import java.lang.reflect.Proxy;
 import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.SQLException;
@@ -20,17 +21,23 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
+import javax.sql.DataSource;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** Appends that share a commit, while somebody else holds one of their streams open. */
+/**
+ * Appends that share a commit: while somebody holds one of their streams open, and their
+ * connections.
+ */
 @Timeout(60)
 class AppendQueueTest {
 
@@ -125,7 +132,73 @@ class AppendQueueTest {
     }
   }
 
+  @Test
+  void aLaneKeepsItsConnectionFromGroupToGroup() throws Exception {
+    AtomicInteger borrowed = new AtomicInteger();
+    DataSource counting =
+        (DataSource)
+            Proxy.newProxyInstance(
+                DataSource.class.getClassLoader(),
+                new Class<?>[] {DataSource.class},
+                (proxy, method, arguments) -> {
+                  borrowed.incrementAndGet();
+                  return method.invoke(pool, arguments);
+                });
+    try (JdbcStorage ofGroups =
+        JdbcStorage.builder(counting).notifyAcrossProcesses(false).build()) {
+      appendTogether(ofGroups, 2, 1);
+      borrowed.set(0);
+      long before = commits(ofGroups);
+      appendTogether(ofGroups, CONNECTIONS, 200);
+      assertThat(borrowed.get()).isLessThan((int) (commits(ofGroups) - before) / 3);
+      await("all are back", () -> pool.getHikariPoolMXBean().getActiveConnections() == 0);
+    }
+  }
+
+  @Test
+  void aStorageThatIsClosedHasGivenItsConnectionsBack() throws Exception {
+    for (int i = 0; i < 20; i++) {
+      try (JdbcStorage one = JdbcStorage.builder(pool).notifyAcrossProcesses(false).build()) {
+        appendTogether(one, CONNECTIONS, 20);
+      }
+      assertThat(pool.getHikariPoolMXBean().getActiveConnections()).isZero();
+    }
+  }
+
+  /** Each thread to a stream of its own. */
+  private static void appendTogether(JdbcStorage storage, int threads, int appends)
+      throws Exception {
+    CyclicBarrier start = new CyclicBarrier(threads);
+    try (ExecutorService executor = Executors.newFixedThreadPool(threads)) {
+      List<Future<AppendResult>> all = new ArrayList<>();
+      for (int thread = 0; thread < threads; thread++) {
+        StreamId stream = StreamId.of("account", "of-thread-" + thread);
+        all.add(
+            executor.submit(
+                () -> {
+                  start.await();
+                  AppendResult last = append(storage, stream);
+                  for (int i = 1; i < appends; i++) {
+                    last = append(storage, stream);
+                  }
+                  return last;
+                }));
+      }
+      for (Future<AppendResult> each : all) {
+        each.get(30, TimeUnit.SECONDS);
+      }
+    }
+  }
+
+  private static long commits(JdbcStorage storage) {
+    return append(storage, FREE).position().value() >> 16;
+  }
+
   private AppendResult append(StreamId stream) {
+    return append(storage, stream);
+  }
+
+  private static AppendResult append(JdbcStorage storage, StreamId stream) {
     return storage.eventStore().append(stream, ExpectedVersion.any(), List.of(Events.event(0)));
   }
 
