@@ -4,13 +4,13 @@ import static java.util.Objects.requireNonNull;
 
 import dev.sluice.core.store.AppendResult;
 import java.sql.SQLException;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Deque;
-import java.util.HashSet;
+import java.util.HashMap;
 import java.util.Iterator;
+import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Set;
+import java.util.Map;
+import java.util.SequencedSet;
 import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -19,22 +19,22 @@ import org.jspecify.annotations.Nullable;
  * Group commit: appends that wait at the same moment share one statement, one transaction and one
  * round trip, and each gets its own outcome.
  *
- * <p>There are a few <i>lanes</i>. An append that finds all of them free goes at once. The others
- * wait; when a lane gets free, the first of them becomes its leader and takes along all who wait.
- * An append that nobody came just before goes at once, and no thread but the callers' appends.
+ * <p>There are a few <i>lanes</i>. An append that finds all of them free takes one, leads it, and
+ * takes along all who wait by then; the others wait. A lane that gets free is led by one of them.
+ * No thread but the callers' appends, and an append that nobody came just before goes at once.
  *
  * <p>The more wait, the less each of them costs, so there is one lane as long as its commits are
  * quick and small. Another one opens when an append has waited for 6 milliseconds, because the disk
  * or the network is slow then, or somebody holds one of the streams open; and at once when as much
- * waits as a lane has under way, and at least 16 appends or {@value #FULL_GROUP} events, so that
- * the callers of one group come back while the server is at the other. It closes when neither is so
- * any more.
+ * waits as each lane has under way, and at least 16 appends or {@value #FULL_GROUP} events, so that
+ * the callers of one group come back while the server is at the other. One that has ended a group
+ * goes on by the same rule, or closes.
  *
- * <p>Two appends to the same stream are never under way at the same time, so that within a process
- * they meet in order instead of failing each other. A group that fails as a whole, because an
- * append of another process came between, or holds a stream open, has stored nothing; its members
- * then go alone, each on a connection of its own, and until then who comes to their streams waits
- * without one.
+ * <p>Two appends to the same stream never share a group, nor are they in two lanes at the same
+ * time: who comes later waits behind, so that within a process they meet in order instead of
+ * failing each other. A group that fails as a whole, because an append of another process came
+ * between, or holds a stream open, has stored nothing; its members then go alone, each on a
+ * connection of its own, and until then who comes to their streams waits without one.
  */
 final class AppendQueue implements AutoCloseable {
 
@@ -50,7 +50,7 @@ final class AppendQueue implements AutoCloseable {
   /** The work that makes a group, of at least 16 appends or 32 events. */
   private static final int FULL_GROUP = 32;
 
-  private static final long MAX_PATIENCE = 200_000_000L;
+  private static final long MAX_PATIENCE_NANOS = 200_000_000L;
 
   private static final int MAX_APPENDS = 256;
   private static final int MAX_ITEMS = 2_048;
@@ -63,16 +63,22 @@ final class AppendQueue implements AutoCloseable {
   private final int lanes;
 
   private final ReentrantLock lock = new ReentrantLock();
-  private final Deque<Waiting> waiting = new ArrayDeque<>();
-  private final Set<String> streamsUnderWay = new HashSet<>();
-  private int workWaiting;
+
+  /** The append to each stream that came last, of those that wait or are under way. */
+  private final Map<String, Waiting> last = new HashMap<>();
+
+  /** Who waits, and behind no other append to the same stream. */
+  private final SequencedSet<Waiting> ready = new LinkedHashSet<>();
+
+  private int waiting;
+  private int workReady;
   private int workUnderWay;
   private int lanesInUse;
 
   /** Leaders that have not gathered their groups yet. */
   private int gathering;
 
-  /** Who holds the only lane for company, and waits with the others, or null. */
+  /** Who holds the only lane for company, and is ready like the others, or null. */
   private @Nullable Waiting holder;
 
   /**
@@ -103,6 +109,7 @@ final class AppendQueue implements AutoCloseable {
   }
 
   AppendResult append(ReadyAppend append) {
+    database.checkOpen();
     Waiting mine = new Waiting(append, Thread.currentThread());
     enter(mine);
     while (true) {
@@ -125,19 +132,23 @@ final class AppendQueue implements AutoCloseable {
     }
   }
 
-  /** Leads if nothing is under way, or enough waits for one more lane; else waits. */
+  /** Takes a free lane, or the one that is held, or one more; else waits. */
   private void enter(Waiting mine) {
     lock.lock();
     try {
-      waiting.add(mine);
-      workWaiting += mine.work();
-      boolean free = isFree(mine);
+      waiting++;
+      @Nullable Waiting before = last.put(mine.append.stream(), mine);
+      if (before == null) {
+        makeReady(mine);
+      } else {
+        before.behind = mine;
+      }
       if (holder != null) {
-        if (hasCompany()) {
+        if (hasCompany() || holder.hasHeld()) {
           // It runs already; the holder would have to be woken first.
-          goAhead(free ? mine : holder);
+          goAhead(before == null ? mine : holder);
         }
-      } else if (free && lanesInUse < lanes && isWorthALane(lanesInUse)) {
+      } else if (before == null && lanesInUse < lanes && isWorthALane(lanesInUse)) {
         lanesInUse++;
         takeLane(mine, null);
       }
@@ -146,36 +157,22 @@ final class AppendQueue implements AutoCloseable {
     }
   }
 
-  private boolean isFree(Waiting each) {
-    return !streamsUnderWay.contains(each.append.stream());
+  private void makeReady(Waiting next) {
+    ready.add(next);
+    workReady += next.work();
   }
 
   /** Whether so much waits that a lane beside so many others pays. */
   private boolean isWorthALane(int others) {
-    return others == 0 || (gathering == 0 && canGo(Math.max(FULL_GROUP, workUnderWay / others)));
-  }
-
-  /** Whether so much waits that need not wait for the end of what is under way. */
-  private boolean canGo(int work) {
-    if (workWaiting < work) {
-      return false;
-    }
-    Set<String> busy = new HashSet<>(streamsUnderWay);
-    int left = work;
-    for (Waiting each : waiting) {
-      left -= busy.add(each.append.stream()) ? each.work() : 0;
-      if (left <= 0) {
-        return true;
-      }
-    }
-    return false;
+    return others == 0
+        || (gathering == 0 && workReady >= Math.max(FULL_GROUP, workUnderWay / others));
   }
 
   /** An append that has waited for long leads, in one more lane if need be. */
   private void opensLane(Waiting mine) {
     lock.lock();
     try {
-      if (mine.state != State.WAITS || !isFree(mine) || !waiting.contains(mine)) {
+      if (!ready.contains(mine)) {
         return;
       }
       if (holder != null) {
@@ -213,11 +210,17 @@ final class AppendQueue implements AutoCloseable {
     makeLeader(leader);
   }
 
-  /** Leads a lane that it has got, now or when others have come. */
+  /**
+   * Leads a lane that it has got, now or when others have come. Those whose appends have just ended
+   * together often append again soon, and a commit for all of them costs little more than one for
+   * the first who is back. So the only lane is held for them right behind a group, for up to half
+   * the time that the group took. One that is taken later, behind a single append, or by who has
+   * waited for long, is not held.
+   */
   private void takeLane(Waiting mine, LaneConnections.@Nullable Borrowed connection) {
     mine.connection = connection;
     mine.companyUntil = groupEnd + Math.min(groupNanos / 2, HOLD_NANOS);
-    if (lanesInUse > 1 || hasCompany() || mine.companyUntil - System.nanoTime() <= 0) {
+    if (lanesInUse > 1 || hasCompany() || mine.hasHeld() || mine.isImpatient()) {
       makeLeader(mine);
     } else {
       holder = mine;
@@ -225,40 +228,43 @@ final class AppendQueue implements AutoCloseable {
     }
   }
 
+  private boolean hasCompany() {
+    return waiting >= lively || workReady >= FULL_GROUP;
+  }
+
   private void makeLeader(Waiting leader) {
-    waiting.remove(leader);
+    ready.remove(leader);
     putUnderWay(leader);
     gathering++;
     leader.become(State.LEADS);
   }
 
-  /** To be called for who was taken from those who wait, and whose stream is free. */
+  /** To be called for who is no longer among those who are ready. */
   private void putUnderWay(Waiting each) {
-    streamsUnderWay.add(each.append.stream());
-    workWaiting -= each.work();
+    waiting--;
+    workReady -= each.work();
     workUnderWay += each.work();
   }
 
-  /** The new leader of a lane takes along who waits, as far as streams and sizes allow. */
+  /** The new leader of a lane takes along who is ready, as far as sizes allow. */
   private void gather(Waiting leader, List<Waiting> group) {
     int events = leader.append.eventCount();
     int messages = leader.append.messageCount();
     long bytes = leader.append.bytes();
     lock.lock();
     try {
-      Iterator<Waiting> others = waiting.iterator();
+      Iterator<Waiting> others = ready.iterator();
       while (others.hasNext() && group.size() < MAX_APPENDS) {
         Waiting other = others.next();
         if (events + other.append.eventCount() <= MAX_ITEMS
             && messages + other.append.messageCount() <= MAX_ITEMS
-            && bytes + other.append.bytes() <= MAX_BYTES
-            && !streamsUnderWay.contains(other.append.stream())) {
+            && bytes + other.append.bytes() <= MAX_BYTES) {
           events += other.append.eventCount();
           messages += other.append.messageCount();
           bytes += other.append.bytes();
+          group.add(other);
           others.remove();
           putUnderWay(other);
-          group.add(other);
         }
       }
     } finally {
@@ -268,16 +274,6 @@ final class AppendQueue implements AutoCloseable {
     // In one order everywhere, so that two processes with the same streams wait for each other in
     // one direction only.
     group.sort((a, b) -> a.append.stream().compareTo(b.append.stream()));
-  }
-
-  /**
-   * Those whose appends have just ended together often append again at once, and a commit for all
-   * of them costs little more than one for the first who is back. So the only lane is held for them
-   * right behind a group, for up to half the time that the group took, and never for as long as
-   * makes anybody impatient. One that is taken later, or behind a single append, is not held.
-   */
-  private boolean hasCompany() {
-    return waiting.size() >= lively || canGo(FULL_GROUP);
   }
 
   private void lead(Waiting leader) {
@@ -296,17 +292,13 @@ final class AppendQueue implements AutoCloseable {
       connection = null;
       connection = run(leader, group);
     } finally {
-      for (Waiting member : group) {
-        // Also after an Error of the leader: nobody may wait for ever.
-        if (member.state == State.WAITS || member.state == State.LEADS) {
-          member.state = State.GOES_ALONE;
-        }
-      }
+      boolean handedOn = false;
       try {
-        if (!leave(group, begin, connection) && connection != null) {
+        handedOn = leave(group, begin, connection);
+      } finally {
+        if (!handedOn && connection != null) {
           giveBack(connection, group.size());
         }
-      } finally {
         for (Waiting member : group) {
           if (member != leader) {
             LockSupport.unpark(member.thread);
@@ -346,7 +338,7 @@ final class AppendQueue implements AutoCloseable {
         member.result = results[i];
         member.state = results[i] != null ? State.DONE : State.REFUSED;
       }
-      good = !lane.isDue();
+      good = connections.mayKeep(lane);
     } catch (SQLException e) {
       // What an interrupt of the leader has broken is known to the leader only; the others repeat
       // their appends, which stores nothing twice.
@@ -356,10 +348,6 @@ final class AppendQueue implements AutoCloseable {
         member.failure = e;
         member.state = goesOn ? State.GOES_ALONE : State.FAILED;
       }
-    } catch (RuntimeException | Error e) {
-      // The others go alone.
-      leader.state = State.FAILED;
-      throw e;
     } finally {
       if (lane != null && !good) {
         lane.close();
@@ -377,19 +365,23 @@ final class AppendQueue implements AutoCloseable {
       List<Waiting> group, long begin, LaneConnections.@Nullable Borrowed connection) {
     lock.lock();
     try {
-      lively = group.size() == 1 ? 0 : group.size() + waiting.size();
-      groupEnd = System.nanoTime();
-      groupNanos = groupEnd - begin;
       for (Waiting member : group) {
+        if (member.state == State.WAITS) {
+          // The leader has failed by something that only its caller needs to know.
+          member.state = State.GOES_ALONE;
+        }
         workUnderWay -= member.work();
         // Who goes alone keeps the stream until it is done. Maybe somebody holds it open, and the
         // next to come would make a whole group wait for nothing, and take another connection.
         if (member.state != State.GOES_ALONE) {
-          streamsUnderWay.remove(member.append.stream());
+          release(member);
         }
       }
-      @Nullable Waiting next = isWorthKeeping() ? firstFree() : null;
-      if (next == null) {
+      lively = group.size() == 1 ? 0 : group.size() + waiting;
+      groupEnd = System.nanoTime();
+      groupNanos = groupEnd - begin;
+      @Nullable Waiting next = ready.isEmpty() ? null : ready.getFirst();
+      if (next == null || !(isWorthALane(lanesInUse - 1) || next.isImpatient())) {
         lanesInUse--;
         return false;
       }
@@ -400,32 +392,25 @@ final class AppendQueue implements AutoCloseable {
     }
   }
 
-  /** Whether a lane that has ended a group goes on; the last one does as long as anybody waits. */
-  private boolean isWorthKeeping() {
-    @Nullable Waiting first = waiting.peek();
-    return first != null && (isWorthALane(lanesInUse - 1) || first.isImpatient());
-  }
-
-  private @Nullable Waiting firstFree() {
-    for (Waiting each : waiting) {
-      if (isFree(each)) {
-        return each;
-      }
+  /** Lets the next append to the same stream go. */
+  private void release(Waiting done) {
+    if (done.behind == null) {
+      last.remove(done.append.stream());
+    } else {
+      makeReady(done.behind);
     }
-    return null;
   }
 
-  private AppendResult goAlone(String doing, ReadyAppend append) {
+  private AppendResult goAlone(String doing, Waiting mine) {
     try {
-      return database.call(doing, connection -> alone.append(connection, append));
+      return database.call(doing, connection -> alone.append(connection, mine.append));
     } finally {
       lock.lock();
       try {
-        streamsUnderWay.remove(append.stream());
-        @Nullable Waiting next = lanesInUse == 0 ? firstFree() : null;
-        if (next != null) {
+        release(mine);
+        if (lanesInUse == 0 && !ready.isEmpty()) {
           lanesInUse = 1;
-          makeLeader(next);
+          makeLeader(ready.getFirst());
         }
       } finally {
         lock.unlock();
@@ -443,7 +428,7 @@ final class AppendQueue implements AutoCloseable {
       throw Failures.translate(doing, mine.failure, mine.failure);
     }
     if (mine.state == State.GOES_ALONE) {
-      return goAlone(doing, mine.append);
+      return goAlone(doing, mine);
     }
     return database.call(
         doing,
@@ -472,7 +457,9 @@ final class AppendQueue implements AutoCloseable {
     private @Nullable AppendResult result;
     private @Nullable SQLException failure;
     private LaneConnections.@Nullable Borrowed connection;
+    private @Nullable Waiting behind;
     private long patience = PATIENCE_NANOS;
+    private long patientUntil = since + patience;
     private long companyUntil;
     private volatile State state = State.WAITS;
 
@@ -487,9 +474,12 @@ final class AppendQueue implements AutoCloseable {
      * @return whether it was told
      */
     boolean awaitTurn() {
-      long end = System.nanoTime() + patience;
-      patience = Math.min(2 * patience, MAX_PATIENCE);
-      return awaitOtherThan(State.WAITS, end);
+      if (awaitOtherThan(State.WAITS, patientUntil)) {
+        return true;
+      }
+      patience = Math.min(2 * patience, MAX_PATIENCE_NANOS);
+      patientUntil = System.nanoTime() + patience;
+      return false;
     }
 
     /** Waits as long as the lane is held, and returns whether it has been taken over. */
@@ -517,6 +507,10 @@ final class AppendQueue implements AutoCloseable {
     /** In events. The caller of an append costs about as much as to store one. */
     int work() {
       return Math.max(2, append.eventCount());
+    }
+
+    boolean hasHeld() {
+      return companyUntil - System.nanoTime() <= 0;
     }
 
     boolean isImpatient() {

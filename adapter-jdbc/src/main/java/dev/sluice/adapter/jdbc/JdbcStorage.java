@@ -376,8 +376,8 @@ public final class JdbcStorage implements Storage {
 
     /**
      * How many commits of appends run at a time at most, by default {@value #DEFAULT_APPEND_LANES}.
-     * Appends that find one under way wait, and then share the next one; a second one begins beside
-     * it only when the first takes long. Each uses one connection.
+     * Appends that find one under way wait, and then share the next one; another one begins beside
+     * it only when much waits, or for long. Each uses one connection.
      *
      * @param lanes 1 to 64, or 0 to give each append a commit and a connection of its own at once
      */

@@ -3,10 +3,9 @@ package dev.sluice.adapter.jdbc;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.Deque;
-import java.util.List;
-import java.util.concurrent.locks.LockSupport;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -17,23 +16,33 @@ import org.slf4j.LoggerFactory;
  * the server's process behind it has the plan and the tables' data at hand; a pool would give each
  * leader the one that its own thread had last.
  *
- * <p>A connection that no lane uses goes back to the pool after {@value #IDLE_MILLIS} to twice as
- * many milliseconds, and each one after a second, because pools suspect who keeps one.
+ * <p>What no lane uses goes back to the pool after {@value #IDLE_MILLIS} milliseconds, or at once
+ * if a lane waits for the pool. Each one goes back after a second, because pools suspect who keeps
+ * one.
  */
 final class LaneConnections implements AutoCloseable {
 
   private static final Logger LOG = LoggerFactory.getLogger(LaneConnections.class);
 
-  private static final int IDLE_MILLIS = 10;
+  private static final int IDLE_MILLIS = 3;
 
   private static final long IDLE_NANOS = IDLE_MILLIS * 1_000_000L;
 
   private static final long MOST_NANOS = 1_000_000_000L;
 
   private final Database database;
+  private final AtomicInteger waitForPool = new AtomicInteger();
   private final ReentrantLock lock = new ReentrantLock();
+
+  /** The one that was used last comes first. */
   private final Deque<Borrowed> spare = new ArrayDeque<>();
-  private boolean returning;
+
+  /** Signalled when a connection gets spare while {@link #returner} sleeps, and at the end. */
+  private final Condition work = lock.newCondition();
+
+  private @Nullable Thread returner;
+  private boolean sleeps;
+  private boolean closed;
 
   LaneConnections(Database database) {
     this.database = database;
@@ -41,26 +50,49 @@ final class LaneConnections implements AutoCloseable {
 
   /** The one that was used last, or another one from the pool. */
   Borrowed take() throws SQLException {
-    database.checkOpen();
-    @Nullable Borrowed last;
     lock.lock();
     try {
-      last = spare.poll();
+      @Nullable Borrowed last = spare.poll();
+      if (last != null) {
+        return last;
+      }
+      waitForPool.incrementAndGet();
     } finally {
       lock.unlock();
     }
-    return last != null ? last : new Borrowed(database.open());
+    try {
+      return new Borrowed(database.open());
+    } finally {
+      waitForPool.decrementAndGet();
+    }
+  }
+
+  /** Whether a lane may go on with this connection, or should give it back. */
+  boolean mayKeep(Borrowed connection) {
+    return waitForPool.get() == 0 && System.nanoTime() - connection.since < MOST_NANOS;
   }
 
   /** For a lane that closes, when another one will soon open. */
   void keep(Borrowed connection) {
     lock.lock();
     try {
+      if (closed || waitForPool.get() > 0) {
+        connection.close();
+        return;
+      }
+      if (returner == null) {
+        returner =
+            Thread.ofPlatform()
+                .daemon()
+                .name("sluice-append-connections")
+                .inheritInheritableThreadLocals(false)
+                .start(this::returnIdle);
+      }
       connection.idleSince = System.nanoTime();
       spare.push(connection);
-      if (!returning) {
-        returning = true;
-        Thread.ofVirtual().name("sluice-append-connections").start(this::returnIdle);
+      if (sleeps) {
+        sleeps = false;
+        work.signal();
       }
     } finally {
       lock.unlock();
@@ -68,37 +100,43 @@ final class LaneConnections implements AutoCloseable {
   }
 
   private void returnIdle() {
-    boolean goesOn = true;
-    while (goesOn) {
-      LockSupport.parkNanos(IDLE_NANOS);
-      List<Borrowed> idle = new ArrayList<>();
-      lock.lock();
-      try {
-        long now = System.nanoTime();
-        while (!spare.isEmpty() && now - spare.getLast().idleSince >= IDLE_NANOS) {
-          idle.add(spare.removeLast());
-        }
-        goesOn = !spare.isEmpty();
-        returning = goesOn;
-      } finally {
-        lock.unlock();
-      }
-      idle.forEach(Borrowed::close);
-    }
-  }
-
-  /** Gives back at once what no lane uses. */
-  @Override
-  public void close() {
-    List<Borrowed> all;
     lock.lock();
     try {
-      all = List.copyOf(spare);
-      spare.clear();
+      while (!closed) {
+        @Nullable Borrowed oldest = spare.peekLast();
+        if (oldest == null) {
+          sleeps = true;
+          work.awaitUninterruptibly();
+          continue;
+        }
+        long left = oldest.idleSince + IDLE_NANOS - System.nanoTime();
+        if (left > 0) {
+          work.awaitNanos(left);
+        } else {
+          spare.removeLast().close();
+        }
+      }
+    } catch (InterruptedException e) {
+      // Nobody does this; another one is started when there is something to give back.
+      returner = null;
     } finally {
       lock.unlock();
     }
-    all.forEach(Borrowed::close);
+  }
+
+  /** Gives back what no lane uses, now and from now on. */
+  @Override
+  public void close() {
+    lock.lock();
+    try {
+      closed = true;
+      while (!spare.isEmpty()) {
+        spare.removeLast().close();
+      }
+      work.signal();
+    } finally {
+      lock.unlock();
+    }
   }
 
   /** A connection of a lane. */
@@ -116,15 +154,10 @@ final class LaneConnections implements AutoCloseable {
       return connection;
     }
 
-    /** Whether it has been kept for so long that it should go back. */
-    boolean isDue() {
-      return System.nanoTime() - since >= MOST_NANOS;
-    }
-
     void close() {
       try {
         connection.close();
-      } catch (SQLException e) {
+      } catch (SQLException | RuntimeException e) {
         LOG.debug("A connection could not be given back", e);
       }
     }

@@ -26,6 +26,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import javax.sql.DataSource;
@@ -121,37 +122,55 @@ class AppendQueueTest {
   }
 
   @Test
-  void aStreamIsFreeAgainAfterAnAppendThatFailedByAnythingElse() {
-    append(FREE);
-    storage.close();
-    for (int i = 0; i < 2; i++) {
-      CompletableFuture<AppendResult> outcome = new CompletableFuture<>();
-      start(Thread.ofVirtual(), outcome, () -> append(FREE));
-      assertThatThrownBy(() -> outcome.get(20, TimeUnit.SECONDS))
-          .hasCauseInstanceOf(IllegalStateException.class);
+  void aStreamIsFreeAgainAfterAnAppendThatFailedByAnythingElse() throws Exception {
+    AtomicBoolean broken = new AtomicBoolean();
+    DataSource breaking =
+        beforeEachConnection(
+            () -> {
+              if (broken.get()) {
+                throw new IllegalStateException("broken on purpose");
+              }
+            });
+    try (JdbcStorage other = JdbcStorage.builder(breaking).notifyAcrossProcesses(false).build()) {
+      append(other, FREE);
+      broken.set(true);
+      for (int i = 0; i < 2; i++) {
+        CompletableFuture<AppendResult> outcome = new CompletableFuture<>();
+        start(Thread.ofVirtual(), outcome, () -> append(other, FREE));
+        assertThatThrownBy(() -> outcome.get(20, TimeUnit.SECONDS))
+            .hasCauseInstanceOf(IllegalStateException.class);
+      }
+      broken.set(false);
+      assertThat(append(other, FREE).version()).isEqualTo(2);
     }
   }
 
   @Test
   void aLaneKeepsItsConnectionFromGroupToGroup() throws Exception {
     AtomicInteger borrowed = new AtomicInteger();
-    DataSource counting =
-        (DataSource)
-            Proxy.newProxyInstance(
-                DataSource.class.getClassLoader(),
-                new Class<?>[] {DataSource.class},
-                (proxy, method, arguments) -> {
-                  borrowed.incrementAndGet();
-                  return method.invoke(pool, arguments);
-                });
+    DataSource counting = beforeEachConnection(borrowed::incrementAndGet);
     try (JdbcStorage ofGroups =
         JdbcStorage.builder(counting).notifyAcrossProcesses(false).build()) {
       appendTogether(ofGroups, 2, 1);
       borrowed.set(0);
       long before = commits(ofGroups);
       appendTogether(ofGroups, CONNECTIONS, 200);
-      assertThat(borrowed.get()).isLessThan((int) (commits(ofGroups) - before) / 3);
+      assertThat(borrowed.get()).isLessThan((int) (commits(ofGroups) - before) / 2);
+      for (int i = 0; i < 3; i++) {
+        await("all are back", () -> pool.getHikariPoolMXBean().getActiveConnections() == 0);
+        appendTogether(ofGroups, CONNECTIONS, 20);
+      }
       await("all are back", () -> pool.getHikariPoolMXBean().getActiveConnections() == 0);
+    }
+  }
+
+  @Test
+  void lanesThatAreKeptLeaveTheOnlyConnectionToTheOthers() throws Exception {
+    try (HikariDataSource one = PostgresFixture.pool(database, 1)) {
+      one.setConnectionTimeout(250);
+      try (JdbcStorage small = JdbcStorage.builder(one).notifyAcrossProcesses(false).build()) {
+        appendTogether(small, 64, 400);
+      }
     }
   }
 
@@ -163,6 +182,47 @@ class AppendQueueTest {
       }
       assertThat(pool.getHikariPoolMXBean().getActiveConnections()).isZero();
     }
+  }
+
+  @Test
+  void aStorageThatIsClosedTakesNoMoreAppends() throws Exception {
+    JdbcStorage closing = JdbcStorage.builder(pool).notifyAcrossProcesses(false).build();
+    try (ExecutorService executor = Executors.newFixedThreadPool(CONNECTIONS)) {
+      AtomicInteger appended = new AtomicInteger();
+      List<Future<AppendResult>> all = new ArrayList<>();
+      for (int thread = 0; thread < CONNECTIONS; thread++) {
+        StreamId stream = StreamId.of("account", "of-thread-" + thread);
+        all.add(
+            executor.submit(
+                () -> {
+                  while (true) {
+                    append(closing, stream);
+                    appended.incrementAndGet();
+                  }
+                }));
+      }
+      await("appends are under way", () -> appended.get() > 100);
+      closing.close();
+      int before = appended.get();
+      for (Future<AppendResult> each : all) {
+        assertThatThrownBy(() -> each.get(20, TimeUnit.SECONDS))
+            .hasCauseInstanceOf(IllegalStateException.class);
+      }
+      // Those that were under way.
+      assertThat(appended.get() - before).isLessThanOrEqualTo(CONNECTIONS);
+      assertThat(pool.getHikariPoolMXBean().getActiveConnections()).isZero();
+    }
+  }
+
+  private DataSource beforeEachConnection(Runnable before) {
+    return (DataSource)
+        Proxy.newProxyInstance(
+            DataSource.class.getClassLoader(),
+            new Class<?>[] {DataSource.class},
+            (proxy, method, arguments) -> {
+              before.run();
+              return pool.getConnection();
+            });
   }
 
   /** Each thread to a stream of its own. */
