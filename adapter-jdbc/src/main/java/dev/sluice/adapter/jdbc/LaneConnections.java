@@ -4,7 +4,6 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.ArrayDeque;
 import java.util.Deque;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -16,9 +15,9 @@ import org.slf4j.LoggerFactory;
  * the server's process behind it has the plan and the tables' data at hand; a pool would give each
  * leader the one that its own thread had last.
  *
- * <p>What no lane uses goes back to the pool after {@value #IDLE_MILLIS} milliseconds, or at once
- * if a lane waits for the pool. Each one goes back after a second, because pools suspect who keeps
- * one.
+ * <p>What no lane uses goes back to the pool after {@value #IDLE_MILLIS} milliseconds. Each one
+ * goes back after its group when a lane waits for the pool, and after a second in any case, because
+ * pools suspect who keeps one.
  */
 final class LaneConnections implements AutoCloseable {
 
@@ -30,8 +29,9 @@ final class LaneConnections implements AutoCloseable {
 
   private static final long MOST_NANOS = 1_000_000_000L;
 
+  private static final long CONNECT_NANOS = 20_000_000L;
+
   private final Database database;
-  private final AtomicInteger waitForPool = new AtomicInteger();
   private final ReentrantLock lock = new ReentrantLock();
 
   /** The one that was used last comes first. */
@@ -42,6 +42,8 @@ final class LaneConnections implements AutoCloseable {
 
   private @Nullable Thread returner;
   private boolean sleeps;
+  private int waitForPool;
+  private long waitSince;
   private boolean closed;
 
   LaneConnections(Database database) {
@@ -56,27 +58,44 @@ final class LaneConnections implements AutoCloseable {
       if (last != null) {
         return last;
       }
-      waitForPool.incrementAndGet();
+      if (waitForPool++ == 0) {
+        waitSince = System.nanoTime();
+      }
     } finally {
       lock.unlock();
     }
     try {
       return new Borrowed(database.open());
     } finally {
-      waitForPool.decrementAndGet();
+      lock.lock();
+      try {
+        waitForPool--;
+      } finally {
+        lock.unlock();
+      }
     }
   }
 
   /** Whether a lane may go on with this connection, or should give it back. */
   boolean mayKeep(Borrowed connection) {
-    return waitForPool.get() == 0 && System.nanoTime() - connection.since < MOST_NANOS;
+    lock.lock();
+    try {
+      return !isWanted() && System.nanoTime() - connection.since < MOST_NANOS;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** To connect to a server takes a while, too; who does that needs no connection of others. */
+  private boolean isWanted() {
+    return waitForPool > 0 && System.nanoTime() - waitSince > CONNECT_NANOS;
   }
 
   /** For a lane that closes, when another one will soon open. */
   void keep(Borrowed connection) {
     lock.lock();
     try {
-      if (closed || waitForPool.get() > 0) {
+      if (closed || isWanted()) {
         connection.close();
         return;
       }

@@ -167,9 +167,9 @@ class AppendQueueTest {
   @Test
   void lanesThatAreKeptLeaveTheOnlyConnectionToTheOthers() throws Exception {
     try (HikariDataSource one = PostgresFixture.pool(database, 1)) {
-      one.setConnectionTimeout(250);
+      one.setConnectionTimeout(900);
       try (JdbcStorage small = JdbcStorage.builder(one).notifyAcrossProcesses(false).build()) {
-        appendTogether(small, 64, 400);
+        appendTogether(small, 64, 800);
       }
     }
   }
