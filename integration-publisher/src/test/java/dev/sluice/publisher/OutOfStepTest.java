@@ -66,7 +66,8 @@ class OutOfStepTest extends KafkaFixture {
     }
     deleteTopic(progressTopic());
     try (Relay relay = relay().lanes(2).start()) {
-      await("those that it runs fail", () -> states(Condition.FAILING) == 2 ? true : null);
+      // It may have learned meanwhile, from the checkpoints, that there is a third.
+      await("those that it runs fail", () -> states(Condition.FAILING) >= 2 ? true : null);
       for (int lane = 0; lane < 3; lane++) {
         control().restart(lane, storage.outbox().head(), "operator", "consumers have all");
       }
