@@ -3,10 +3,12 @@ package dev.sluice.publisher;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.core.Position;
+import dev.sluice.core.Registration;
 import dev.sluice.core.event.EventIds;
 import dev.sluice.core.event.NewEvent;
 import dev.sluice.core.event.StreamId;
 import dev.sluice.core.outbox.IntegrationMessage;
+import dev.sluice.core.outbox.Outbox;
 import dev.sluice.core.outbox.OutboxMessage;
 import dev.sluice.core.store.Append;
 import dev.sluice.core.store.ExpectedVersion;
@@ -23,6 +25,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.junit.jupiter.api.Test;
 
@@ -109,6 +112,54 @@ class RelayTest extends KafkaFixture {
     append("k0", "later");
     try (Relay relay = relay().start()) {
       assertThat(topic.read(1_201)).hasSize(1_201);
+      assertThat(awaitStatus(Condition.RUNNING).error()).isEmpty();
+    }
+  }
+
+  /** An outbox from which nothing can be removed, as without the right to delete. */
+  private record Unprunable(Outbox outbox, AtomicInteger refused) implements Outbox {
+    @Override
+    public List<OutboxMessage> read(Position after, int limit) {
+      return outbox.read(after, limit);
+    }
+
+    @Override
+    public Position head() {
+      return outbox.head();
+    }
+
+    @Override
+    public long count(Position after) {
+      return outbox.count(after);
+    }
+
+    @Override
+    public int prune(int max) {
+      refused.incrementAndGet();
+      throw new IllegalStateException("nothing may be deleted");
+    }
+
+    @Override
+    public Registration onAppend(Runnable hint) {
+      return outbox.onAppend(hint);
+    }
+  }
+
+  @Test
+  void K4_anOutboxThatCanNotBePrunedIsPublishedAllTheSame() {
+    AtomicInteger refused = new AtomicInteger();
+    append("a", "1");
+    try (Relay relay =
+        Relay.builder(
+                name,
+                new Unprunable(storage.outbox(), refused),
+                storage.checkpoints(),
+                storage.leases(),
+                publisher)
+            .start()) {
+      await("tried again", () -> refused.get() > 1 ? true : null);
+      append("a", "2");
+      assertThat(topic.byKey(2)).isEqualTo(Map.of("a", List.of("1", "2")));
       assertThat(awaitStatus(Condition.RUNNING).error()).isEmpty();
     }
   }
