@@ -4,8 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.core.Position;
+import dev.sluice.core.coordination.Checkpoint;
+import dev.sluice.core.coordination.CheckpointStore;
 import dev.sluice.core.coordination.Lease;
+import dev.sluice.core.outbox.BrokerUnavailableException;
 import dev.sluice.core.outbox.MessagePublisher;
+import dev.sluice.core.outbox.Outbox;
 import dev.sluice.core.outbox.OutboxMessage;
 import dev.sluice.core.outbox.Progress;
 import dev.sluice.publisher.LaneStatus.Condition;
@@ -24,6 +28,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
@@ -274,12 +279,140 @@ class LaneChangeTest extends KafkaFixture {
     }
   }
 
+  /** Somebody prunes the outbox whenever a checkpoint has changed. */
+  private record Pruned(CheckpointStore checkpoints, Outbox outbox) implements CheckpointStore {
+    @Override
+    public Optional<Checkpoint> load(String name) {
+      return checkpoints.load(name);
+    }
+
+    @Override
+    public void save(Checkpoint checkpoint) {
+      checkpoints.save(checkpoint);
+      outbox.prune(1_000);
+    }
+
+    @Override
+    public List<Checkpoint> list(String prefix) {
+      return checkpoints.list(prefix);
+    }
+
+    @Override
+    public void delete(String name) {
+      checkpoints.delete(name);
+      outbox.prune(1_000);
+    }
+  }
+
+  @Test
+  void K4_whatTheSlowestLaneHasToPublishIsNotPrunedWhileTheNumberOfLanesChanges() {
+    try (Relay relay = relay().lanes(2).keepPublished().start()) {
+      appendMore(40);
+      awaitLanes(2);
+      assertThat(topic.read(appended)).hasSize(appended);
+    }
+    // Lane 0 stays behind, and its checkpoint is the first that is begun anew.
+    Lease held =
+        storage
+            .leases()
+            .acquire("relay/" + name + "/0", "somebody", Duration.ofMinutes(5))
+            .orElseThrow();
+    appendMore(40);
+    Position head = storage.outbox().head();
+    try (Relay relay = relay().lanes(2).start()) {
+      await(
+          "lane 1 is through",
+          () -> control().status().get(1).position().equals(head) ? true : null);
+    }
+    storage.leases().release(held);
+    CheckpointStore pruned = new Pruned(storage.checkpoints(), storage.outbox());
+    RelaySettings settings =
+        OutboxReaderTest.settings(name, storage, pruned, publisher, Duration.ofSeconds(2));
+    assertThat(new LaneChange(settings).to(1, "operator", "load")).isEqualTo(1);
+    try (Relay relay = relay().start()) {
+      assertThat(topic.byKey(appended)).isEqualTo(expected);
+      // Nor does anything of the change hold back what is published.
+      await("pruned", () -> storage.outbox().count(Position.START) == 1 ? true : null);
+    }
+  }
+
+  /** A broker that lets lanes be opened, and takes so many batches and no more. */
+  private record Closed(MessagePublisher publisher, AtomicInteger left)
+      implements MessagePublisher {
+    @Override
+    public Lane open(String relay, int lane) {
+      Lane opened = publisher.open(relay, lane);
+      return new Lane() {
+        @Override
+        public Optional<Progress> progress() {
+          return opened.progress();
+        }
+
+        @Override
+        public void publish(List<OutboxMessage> messages, Progress reached) {
+          if (left.getAndDecrement() <= 0) {
+            throw new BrokerUnavailableException("takes nothing more");
+          }
+          opened.publish(messages, reached);
+        }
+
+        @Override
+        public void close() {
+          opened.close();
+        }
+      };
+    }
+
+    @Override
+    public void close() {}
+  }
+
+  @Test
+  void aChangeThatEndedAfterItsFirstNewLaneIsCompleted() {
+    try (Relay relay = relay().lanes(2).start()) {
+      appendMore(40);
+      awaitLanes(2);
+      assertThat(topic.read(appended)).hasSize(appended);
+    }
+    appendMore(40);
+    // Two seals, and the first of three lanes.
+    assertThatThrownBy(() -> change(new Closed(publisher, new AtomicInteger(3))).to(3, "a", "b"))
+        .isInstanceOf(BrokerUnavailableException.class);
+    assertThat(change(publisher).to(3, "operator", "load")).isEqualTo(3);
+    try (Relay relay = relay().start()) {
+      assertThat(topic.byKey(appended)).isEqualTo(expected);
+      awaitLanes(3);
+    }
+  }
+
+  private LaneChange change(MessagePublisher through) {
+    return new LaneChange(
+        OutboxReaderTest.settings(
+            name, storage, storage.checkpoints(), through, Duration.ofSeconds(2)));
+  }
+
+  @Test
+  void lanesOfAStartThatCameToNothingDoNotHoldPruningBack() {
+    append("a", "1");
+    append("a", "2");
+    String prefix = "relay/" + name + "/";
+    try (Relay relay = relay(new Closed(publisher, new AtomicInteger())).lanes(3).start()) {
+      await("guarded", () -> storage.checkpoints().list(prefix).size() == 3 ? true : null);
+    }
+    try (Relay relay = relay().lanes(1).start()) {
+      assertThat(topic.byKey(2)).isEqualTo(Map.of("a", List.of("1", "2")));
+      await("pruned", () -> storage.outbox().count(Position.START) == 1 ? true : null);
+      awaitLanes(1);
+    }
+  }
+
   @Test
   void theBacklogIsThatOfTheLane() {
+    // The other lane's messages are between those that the stopped one has not passed.
+    UUID stops = Messages.append(storage, "not.published", keyOf(0, 2), "{}");
     for (int i = 0; i < 10; i++) {
       append(keyOf(1, 2), "" + i);
     }
-    UUID stops = Messages.append(storage, "not.published", keyOf(0, 2), "{}");
     append(keyOf(0, 2), "1");
     try (Relay relay = relay().lanes(2).start()) {
       assertThat(topic.read(10)).hasSize(10);

@@ -4,8 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.adapter.inmemory.InMemoryStorage;
 import dev.sluice.core.Position;
+import dev.sluice.core.coordination.CheckpointStore;
 import dev.sluice.core.outbox.MessagePublisher;
 import dev.sluice.core.outbox.OutboxMessage;
+import dev.sluice.core.store.Storage;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -18,21 +20,31 @@ class OutboxReaderTest {
   private final InMemoryStorage storage = InMemoryStorage.create();
 
   private RelaySettings settings() {
+    return settings("r", storage, storage.checkpoints(), new Nowhere(), Duration.ofSeconds(1));
+  }
+
+  /** Of a relay with one lane, which prunes nothing. */
+  static RelaySettings settings(
+      String name,
+      Storage storage,
+      CheckpointStore checkpoints,
+      MessagePublisher publisher,
+      Duration leaseDuration) {
     return new RelaySettings(
-        "r",
+        name,
         "o",
         storage.outbox(),
-        storage.checkpoints(),
+        checkpoints,
         storage.leases(),
-        new Nowhere(),
-        new ControlLog(storage.checkpoints(), "r"),
+        publisher,
+        new ControlLog(checkpoints, name),
         RelayMeters.NONE,
         1,
         1_000,
         MAX_BYTES,
         Duration.ofMillis(5),
         Duration.ofMillis(100),
-        Duration.ofSeconds(1),
+        leaseDuration,
         PoisonPolicy.STOP_LANE,
         3,
         100,
