@@ -388,26 +388,29 @@ public final class Relay implements AutoCloseable {
 
     /** Starts the relay. It connects by itself, and goes on trying. */
     public Relay start() {
-      return new Relay(
-          new RelaySettings(
-              name,
-              owner,
-              outbox,
-              checkpoints,
-              leases,
-              publisher,
-              new ControlLog(checkpoints, name),
-              meters,
-              lanes,
-              maxMessages,
-              maxBytes,
-              minPoll,
-              maxPoll,
-              leaseDuration,
-              poison,
-              maxAttempts,
-              maxParkedKeys,
-              prunes));
+      return new Relay(settings());
+    }
+
+    RelaySettings settings() {
+      return new RelaySettings(
+          name,
+          owner,
+          outbox,
+          checkpoints,
+          leases,
+          publisher,
+          new ControlLog(checkpoints, name),
+          meters,
+          lanes,
+          maxMessages,
+          maxBytes,
+          minPoll,
+          maxPoll,
+          leaseDuration,
+          poison,
+          maxAttempts,
+          maxParkedKeys,
+          prunes);
     }
 
     private static int within(String what, int value, int min, int max) {

@@ -10,7 +10,6 @@ import dev.sluice.core.coordination.Lease;
 import dev.sluice.core.outbox.BrokerUnavailableException;
 import dev.sluice.core.outbox.MessagePublisher;
 import dev.sluice.core.outbox.Outbox;
-import dev.sluice.core.outbox.OutboxMessage;
 import dev.sluice.core.outbox.Progress;
 import dev.sluice.publisher.LaneStatus.Condition;
 import dev.sluice.publisher.kafka.KafkaMessagePublisher;
@@ -46,6 +45,14 @@ class LaneChangeTest extends KafkaFixture {
       append(key, "" + appended);
       expected.computeIfAbsent(key, k -> new ArrayList<>()).add("" + appended);
       appended++;
+    }
+  }
+
+  private void publishMore(Relay.Builder first, int lanes) {
+    try (Relay relay = first.lanes(lanes).start()) {
+      appendMore(40);
+      awaitLanes(lanes);
+      assertThat(topic.read(appended)).hasSize(appended);
     }
   }
 
@@ -100,11 +107,7 @@ class LaneChangeTest extends KafkaFixture {
 
   @Test
   void anInterruptedChangeStandsStillUntilItIsCompleted() {
-    try (Relay relay = relay().lanes(2).start()) {
-      appendMore(40);
-      awaitLanes(2);
-      assertThat(topic.read(appended)).hasSize(appended);
-    }
+    publishMore(relay(), 2);
     // As if the process had died after it sealed the first lane.
     try (var lane = publisher.open(name, 0)) {
       var progress = lane.progress().orElseThrow();
@@ -133,11 +136,7 @@ class LaneChangeTest extends KafkaFixture {
 
   @Test
   void K2_K3_aLaneThatRanBeforeAnInterruptedChangeIsCompleted_givesTheOthersNoWrongPlace() {
-    try (Relay relay = relay().lanes(3).start()) {
-      appendMore(40);
-      awaitLanes(3);
-      assertThat(topic.read(appended)).hasSize(appended);
-    }
+    publishMore(relay(), 3);
     // As if the process had died when it had begun one of the two new lanes.
     List<Position> former =
         IntStream.range(0, 3).mapToObj(lane -> seal(lane, 2).position()).toList();
@@ -164,43 +163,24 @@ class LaneChangeTest extends KafkaFixture {
   }
 
   /** Holds messages, but no record of a progress alone, until the latch opens. */
-  private record Held(MessagePublisher publisher, CountDownLatch waits, CountDownLatch opens)
-      implements MessagePublisher {
-    @Override
-    public Lane open(String relay, int lane) {
-      Lane opened = publisher.open(relay, lane);
-      return new Lane() {
-        @Override
-        public Optional<Progress> progress() {
-          return opened.progress();
-        }
-
-        @Override
-        public void publish(List<OutboxMessage> messages, Progress reached) {
+  private static MessagePublisher held(
+      MessagePublisher publisher, CountDownLatch waits, CountDownLatch opens) {
+    return new Intercepted(
+        publisher,
+        (lane, messages) -> {
           if (!messages.isEmpty()) {
             waits.countDown();
-            awaitOpening();
+            awaitOpening(opens);
           }
-          opened.publish(messages, reached);
-        }
+        });
+  }
 
-        @Override
-        public void close() {
-          opened.close();
-        }
-      };
+  private static void awaitOpening(CountDownLatch opens) {
+    try {
+      assertThat(opens.await(60, TimeUnit.SECONDS)).isTrue();
+    } catch (InterruptedException e) {
+      throw new IllegalStateException(e);
     }
-
-    private void awaitOpening() {
-      try {
-        assertThat(opens.await(60, TimeUnit.SECONDS)).isTrue();
-      } catch (InterruptedException e) {
-        throw new IllegalStateException(e);
-      }
-    }
-
-    @Override
-    public void close() {}
   }
 
   @Test
@@ -209,7 +189,7 @@ class LaneChangeTest extends KafkaFixture {
     CountDownLatch opens = new CountDownLatch(1);
     appendMore(100);
     try (KafkaMessagePublisher quick = publisher().atLeastOnce().build();
-        Relay relay = relay(new Held(quick, waits, opens)).start()) {
+        Relay relay = relay(held(quick, waits, opens)).start()) {
       assertThat(waits.await(60, TimeUnit.SECONDS)).isTrue();
       CompletableFuture<Integer> change =
           CompletableFuture.supplyAsync(() -> relay.changeLanes(2, "operator", "load"));
@@ -256,11 +236,7 @@ class LaneChangeTest extends KafkaFixture {
       append(keyOf(0, 2), "" + i);
     }
     // Somebody has the lane and doesn't come to begin it.
-    Lease held =
-        storage
-            .leases()
-            .acquire("relay/" + name + "/1", "somebody", Duration.ofMinutes(5))
-            .orElseThrow();
+    Lease held = hold(1);
     try (Relay relay = relay().lanes(2).start()) {
       assertThat(topic.read(10)).hasSize(10);
       await(
@@ -277,6 +253,13 @@ class LaneChangeTest extends KafkaFixture {
       storage.leases().release(held);
       assertThat(topic.byKey(11)).containsEntry(late, List.of("1"));
     }
+  }
+
+  private Lease hold(int lane) {
+    return storage
+        .leases()
+        .acquire("relay/" + name + "/" + lane, "somebody", Duration.ofMinutes(5))
+        .orElseThrow();
   }
 
   /** Somebody prunes the outbox whenever a checkpoint has changed. */
@@ -306,17 +289,9 @@ class LaneChangeTest extends KafkaFixture {
 
   @Test
   void K4_whatTheSlowestLaneHasToPublishIsNotPrunedWhileTheNumberOfLanesChanges() {
-    try (Relay relay = relay().lanes(2).keepPublished().start()) {
-      appendMore(40);
-      awaitLanes(2);
-      assertThat(topic.read(appended)).hasSize(appended);
-    }
+    publishMore(relay().keepPublished(), 2);
     // Lane 0 stays behind, and its checkpoint is the first that is begun anew.
-    Lease held =
-        storage
-            .leases()
-            .acquire("relay/" + name + "/0", "somebody", Duration.ofMinutes(5))
-            .orElseThrow();
+    Lease held = hold(0);
     appendMore(40);
     Position head = storage.outbox().head();
     try (Relay relay = relay().lanes(2).start()) {
@@ -327,7 +302,9 @@ class LaneChangeTest extends KafkaFixture {
     storage.leases().release(held);
     CheckpointStore pruned = new Pruned(storage.checkpoints(), storage.outbox());
     RelaySettings settings =
-        OutboxReaderTest.settings(name, storage, pruned, publisher, Duration.ofSeconds(2));
+        Relay.builder(name, storage.outbox(), pruned, storage.leases(), publisher)
+            .leaseDuration(Duration.ofSeconds(2))
+            .settings();
     assertThat(new LaneChange(settings).to(1, "operator", "load")).isEqualTo(1);
     try (Relay relay = relay().start()) {
       assertThat(topic.byKey(appended)).isEqualTo(expected);
@@ -337,46 +314,23 @@ class LaneChangeTest extends KafkaFixture {
   }
 
   /** A broker that lets lanes be opened, and takes so many batches and no more. */
-  private record Closed(MessagePublisher publisher, AtomicInteger left)
-      implements MessagePublisher {
-    @Override
-    public Lane open(String relay, int lane) {
-      Lane opened = publisher.open(relay, lane);
-      return new Lane() {
-        @Override
-        public Optional<Progress> progress() {
-          return opened.progress();
-        }
-
-        @Override
-        public void publish(List<OutboxMessage> messages, Progress reached) {
+  private MessagePublisher closedAfter(int batches) {
+    AtomicInteger left = new AtomicInteger(batches);
+    return new Intercepted(
+        publisher,
+        (lane, messages) -> {
           if (left.getAndDecrement() <= 0) {
             throw new BrokerUnavailableException("takes nothing more");
           }
-          opened.publish(messages, reached);
-        }
-
-        @Override
-        public void close() {
-          opened.close();
-        }
-      };
-    }
-
-    @Override
-    public void close() {}
+        });
   }
 
   @Test
   void aChangeThatEndedAfterItsFirstNewLaneIsCompleted() {
-    try (Relay relay = relay().lanes(2).start()) {
-      appendMore(40);
-      awaitLanes(2);
-      assertThat(topic.read(appended)).hasSize(appended);
-    }
+    publishMore(relay(), 2);
     appendMore(40);
     // Two seals, and the first of three lanes.
-    assertThatThrownBy(() -> change(new Closed(publisher, new AtomicInteger(3))).to(3, "a", "b"))
+    assertThatThrownBy(() -> change(closedAfter(3)).to(3, "a", "b"))
         .isInstanceOf(BrokerUnavailableException.class);
     assertThat(change(publisher).to(3, "operator", "load")).isEqualTo(3);
     try (Relay relay = relay().start()) {
@@ -386,9 +340,7 @@ class LaneChangeTest extends KafkaFixture {
   }
 
   private LaneChange change(MessagePublisher through) {
-    return new LaneChange(
-        OutboxReaderTest.settings(
-            name, storage, storage.checkpoints(), through, Duration.ofSeconds(2)));
+    return new LaneChange(relay(through).settings());
   }
 
   @Test
@@ -396,7 +348,7 @@ class LaneChangeTest extends KafkaFixture {
     append("a", "1");
     append("a", "2");
     String prefix = "relay/" + name + "/";
-    try (Relay relay = relay(new Closed(publisher, new AtomicInteger())).lanes(3).start()) {
+    try (Relay relay = relay(closedAfter(0)).lanes(3).start()) {
       await("guarded", () -> storage.checkpoints().list(prefix).size() == 3 ? true : null);
     }
     try (Relay relay = relay().lanes(1).start()) {

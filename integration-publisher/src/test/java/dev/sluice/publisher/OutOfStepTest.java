@@ -8,7 +8,6 @@ import dev.sluice.core.Position;
 import dev.sluice.core.event.EventIds;
 import dev.sluice.core.outbox.BrokerUnavailableException;
 import dev.sluice.core.outbox.MessagePublisher;
-import dev.sluice.core.outbox.OutboxMessage;
 import dev.sluice.core.outbox.Progress;
 import dev.sluice.publisher.LaneStatus.Condition;
 import dev.sluice.publisher.kafka.KafkaMessagePublisher;
@@ -16,7 +15,6 @@ import dev.sluice.publisher.kafka.PublishedLanguage;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
@@ -56,8 +54,7 @@ class OutOfStepTest extends KafkaFixture {
     }
   }
 
-  @Test
-  void aWipedProgressTopicDoesNotChangeTheNumberOfLanes() {
+  private void publishOneAndWipeThreeLanes() {
     append("a", "1");
     try (Relay relay = relay().start()) {
       assertThat(topic.read(1)).hasSize(1);
@@ -65,18 +62,35 @@ class OutOfStepTest extends KafkaFixture {
       await("3 lanes", () -> states(Condition.RUNNING) == 3 ? true : null);
     }
     deleteTopic(progressTopic());
+  }
+
+  private void restartThreeLanes() {
+    for (int lane = 0; lane < 3; lane++) {
+      control().restart(lane, storage.outbox().head(), "operator", "consumers have all");
+    }
+  }
+
+  private void appendToTwentyKeys() {
+    for (int i = 0; i < 20; i++) {
+      append("k" + i, "x");
+    }
+  }
+
+  private void assertThatAllIsPublishedInThreeLanes() {
+    assertThat(topic.byKey(21)).hasSize(21).allSatisfy((key, all) -> assertThat(all).hasSize(1));
+    assertThat(numbersOfLanes()).containsExactly(3, 3, 3);
+  }
+
+  @Test
+  void aWipedProgressTopicDoesNotChangeTheNumberOfLanes() {
+    publishOneAndWipeThreeLanes();
     try (Relay relay = relay().lanes(2).start()) {
       // It may have learned meanwhile, from the checkpoints, that there is a third.
       await("those that it runs fail", () -> states(Condition.FAILING) >= 2 ? true : null);
-      for (int lane = 0; lane < 3; lane++) {
-        control().restart(lane, storage.outbox().head(), "operator", "consumers have all");
-      }
+      restartThreeLanes();
       await("all run", () -> states(Condition.RUNNING) == 3 ? true : null);
-      for (int i = 0; i < 20; i++) {
-        append("k" + i, "x");
-      }
-      assertThat(topic.byKey(21)).hasSize(21).allSatisfy((key, all) -> assertThat(all).hasSize(1));
-      assertThat(numbersOfLanes()).containsExactly(3, 3, 3);
+      appendToTwentyKeys();
+      assertThatAllIsPublishedInThreeLanes();
     }
   }
 
@@ -91,42 +105,22 @@ class OutOfStepTest extends KafkaFixture {
     return control().status().stream().filter(lane -> lane.condition() == condition).count();
   }
 
-  /** Fails where lane 0 would publish a first record, as if Kafka was away for a moment. */
-  private record Interrupted(MessagePublisher publisher, AtomicInteger failures)
-      implements MessagePublisher {
-    @Override
-    public Lane open(String relay, int lane) {
-      Lane opened = publisher.open(relay, lane);
-      return new Lane() {
-        @Override
-        public Optional<Progress> progress() {
-          return opened.progress();
-        }
-
-        @Override
-        public void publish(List<OutboxMessage> messages, Progress reached) {
+  /** Fails so often where lane 0 would publish, as if Kafka was away for a moment. */
+  private MessagePublisher interrupted(int times) {
+    AtomicInteger failures = new AtomicInteger(times);
+    return new Intercepted(
+        publisher,
+        (lane, messages) -> {
           if (lane == 0 && failures.getAndDecrement() > 0) {
             throw new BrokerUnavailableException("away for a moment");
           }
-          opened.publish(messages, reached);
-        }
-
-        @Override
-        public void close() {
-          opened.close();
-        }
-      };
-    }
-
-    @Override
-    public void close() {}
+        });
   }
 
   @Test
   void K4_aFirstStartThatFailsHalfWayIsNotTakenForALoss() {
     append("a", "1");
-    MessagePublisher interrupted = new Interrupted(publisher, new AtomicInteger(2));
-    try (Relay relay = relay(interrupted).start()) {
+    try (Relay relay = relay(interrupted(2)).start()) {
       assertThat(topic.byKey(1)).isEqualTo(Map.of("a", List.of("1")));
       awaitStatus(Condition.RUNNING);
     }
@@ -139,9 +133,9 @@ class OutOfStepTest extends KafkaFixture {
     deleteTopic(progressTopic());
     append("a", "3");
     control().restart(0, reached, "operator", "consumers have 1 and 2");
-    MessagePublisher interrupted = new Interrupted(publisher, new AtomicInteger(2));
     try (Relay relay =
-        Relay.builder(name, storage.outbox(), storage.checkpoints(), storage.leases(), interrupted)
+        Relay.builder(
+                name, storage.outbox(), storage.checkpoints(), storage.leases(), interrupted(2))
             .start()) {
       assertThat(topic.byKey(3)).isEqualTo(Map.of("a", List.of("1", "2", "3")));
       awaitStatus(Condition.RUNNING);
@@ -150,23 +144,11 @@ class OutOfStepTest extends KafkaFixture {
 
   @Test
   void K3_aRestartThatFailsHalfWayKeepsTheNumberOfLanes() {
-    append("a", "1");
-    try (Relay relay = relay().start()) {
-      assertThat(topic.read(1)).hasSize(1);
-      relay.changeLanes(3, "operator", "load");
-      await("3 lanes", () -> states(Condition.RUNNING) == 3 ? true : null);
-    }
-    deleteTopic(progressTopic());
-    for (int lane = 0; lane < 3; lane++) {
-      control().restart(lane, storage.outbox().head(), "operator", "consumers have all");
-    }
-    for (int i = 0; i < 20; i++) {
-      append("k" + i, "x");
-    }
-    MessagePublisher interrupted = new Interrupted(publisher, new AtomicInteger(1));
-    try (Relay relay = relay(interrupted).lanes(2).start()) {
-      assertThat(topic.byKey(21)).hasSize(21).allSatisfy((key, all) -> assertThat(all).hasSize(1));
-      assertThat(numbersOfLanes()).containsExactly(3, 3, 3);
+    publishOneAndWipeThreeLanes();
+    restartThreeLanes();
+    appendToTwentyKeys();
+    try (Relay relay = relay(interrupted(1)).lanes(2).start()) {
+      assertThatAllIsPublishedInThreeLanes();
     }
   }
 

@@ -4,11 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.adapter.inmemory.InMemoryStorage;
 import dev.sluice.core.Position;
-import dev.sluice.core.coordination.CheckpointStore;
 import dev.sluice.core.outbox.MessagePublisher;
 import dev.sluice.core.outbox.OutboxMessage;
-import dev.sluice.core.store.Storage;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -20,35 +17,11 @@ class OutboxReaderTest {
   private final InMemoryStorage storage = InMemoryStorage.create();
 
   private RelaySettings settings() {
-    return settings("r", storage, storage.checkpoints(), new Nowhere(), Duration.ofSeconds(1));
-  }
-
-  /** Of a relay with one lane, which prunes nothing. */
-  static RelaySettings settings(
-      String name,
-      Storage storage,
-      CheckpointStore checkpoints,
-      MessagePublisher publisher,
-      Duration leaseDuration) {
-    return new RelaySettings(
-        name,
-        "o",
-        storage.outbox(),
-        checkpoints,
-        storage.leases(),
-        publisher,
-        new ControlLog(checkpoints, name),
-        RelayMeters.NONE,
-        1,
-        1_000,
-        MAX_BYTES,
-        Duration.ofMillis(5),
-        Duration.ofMillis(100),
-        leaseDuration,
-        PoisonPolicy.STOP_LANE,
-        3,
-        100,
-        false);
+    return Relay.builder(
+            "r", storage.outbox(), storage.checkpoints(), storage.leases(), new Nowhere())
+        .maxBatchMessages(1_000)
+        .maxBatchBytes(MAX_BYTES)
+        .settings();
   }
 
   private record Nowhere() implements MessagePublisher {
