@@ -157,10 +157,10 @@ class AppendQueueTest {
       appendTogether(ofGroups, CONNECTIONS, 200);
       assertThat(borrowed.get()).isLessThan((int) (commits(ofGroups) - before) / 2);
       for (int i = 0; i < 3; i++) {
-        await("all are back", () -> pool.getHikariPoolMXBean().getActiveConnections() == 0);
+        await("all are back", () -> activeConnections() == 0);
         appendTogether(ofGroups, CONNECTIONS, 20);
       }
-      await("all are back", () -> pool.getHikariPoolMXBean().getActiveConnections() == 0);
+      await("all are back", () -> activeConnections() == 0);
     }
   }
 
@@ -180,7 +180,7 @@ class AppendQueueTest {
       try (JdbcStorage one = JdbcStorage.builder(pool).notifyAcrossProcesses(false).build()) {
         appendTogether(one, CONNECTIONS, 20);
       }
-      assertThat(pool.getHikariPoolMXBean().getActiveConnections()).isZero();
+      assertThat(activeConnections()).isZero();
     }
   }
 
@@ -189,18 +189,16 @@ class AppendQueueTest {
     JdbcStorage closing = JdbcStorage.builder(pool).notifyAcrossProcesses(false).build();
     try (ExecutorService executor = Executors.newFixedThreadPool(CONNECTIONS)) {
       AtomicInteger appended = new AtomicInteger();
-      List<Future<AppendResult>> all = new ArrayList<>();
-      for (int thread = 0; thread < CONNECTIONS; thread++) {
-        StreamId stream = StreamId.of("account", "of-thread-" + thread);
-        all.add(
-            executor.submit(
-                () -> {
-                  while (true) {
-                    append(closing, stream);
-                    appended.incrementAndGet();
-                  }
-                }));
-      }
+      List<Future<AppendResult>> all =
+          inThreads(
+              executor,
+              CONNECTIONS,
+              stream -> {
+                while (true) {
+                  append(closing, stream);
+                  appended.incrementAndGet();
+                }
+              });
       await("appends are under way", () -> appended.get() > 100);
       closing.close();
       int before = appended.get();
@@ -210,7 +208,7 @@ class AppendQueueTest {
       }
       // Those that were under way.
       assertThat(appended.get() - before).isLessThanOrEqualTo(CONNECTIONS);
-      assertThat(pool.getHikariPoolMXBean().getActiveConnections()).isZero();
+      assertThat(activeConnections()).isZero();
     }
   }
 
@@ -230,24 +228,41 @@ class AppendQueueTest {
       throws Exception {
     CyclicBarrier start = new CyclicBarrier(threads);
     try (ExecutorService executor = Executors.newFixedThreadPool(threads)) {
-      List<Future<AppendResult>> all = new ArrayList<>();
-      for (int thread = 0; thread < threads; thread++) {
-        StreamId stream = StreamId.of("account", "of-thread-" + thread);
-        all.add(
-            executor.submit(
-                () -> {
-                  start.await();
-                  AppendResult last = append(storage, stream);
-                  for (int i = 1; i < appends; i++) {
-                    last = append(storage, stream);
-                  }
-                  return last;
-                }));
-      }
+      List<Future<AppendResult>> all =
+          inThreads(
+              executor,
+              threads,
+              stream -> {
+                start.await();
+                AppendResult last = append(storage, stream);
+                for (int i = 1; i < appends; i++) {
+                  last = append(storage, stream);
+                }
+                return last;
+              });
       for (Future<AppendResult> each : all) {
         each.get(30, TimeUnit.SECONDS);
       }
     }
+  }
+
+  /** What one thread does with its stream. */
+  private interface Appending {
+    AppendResult to(StreamId stream) throws Exception;
+  }
+
+  private static List<Future<AppendResult>> inThreads(
+      ExecutorService executor, int threads, Appending appending) {
+    List<Future<AppendResult>> all = new ArrayList<>();
+    for (int thread = 0; thread < threads; thread++) {
+      StreamId stream = StreamId.of("account", "of-thread-" + thread);
+      all.add(executor.submit(() -> appending.to(stream)));
+    }
+    return all;
+  }
+
+  private int activeConnections() {
+    return pool.getHikariPoolMXBean().getActiveConnections();
   }
 
   private static long commits(JdbcStorage storage) {
