@@ -144,9 +144,12 @@ final class AppendStatements {
     boolean ones = events == appends.size() && messages == 0;
     String sql = ones ? groupOfOnes : messages == 0 ? group : groupWithMessages;
     try (PreparedStatement statement = connection.prepareStatement(sql)) {
-      statement.setArray(1, connection.createArrayOf("text", streams));
-      statement.setObject(2, expected);
-      int next = 3;
+      int next = 1;
+      if (!ones) {
+        statement.setInt(next++, streams.length);
+      }
+      statement.setArray(next++, connection.createArrayOf("text", streams));
+      statement.setObject(next++, expected);
       if (!ones) {
         statement.setObject(next++, first);
         statement.setObject(next++, eventArrays.append);
@@ -245,6 +248,7 @@ final class AppendStatements {
 
     int bind(PreparedStatement statement, Connection connection, int from) throws SQLException {
       int next = from;
+      statement.setInt(next++, size);
       statement.setObject(next++, time);
       statement.setObject(next++, kind);
       statement.setArray(next++, connection.createArrayOf("uuid", id));
@@ -304,6 +308,7 @@ final class AppendStatements {
 
     void bind(PreparedStatement statement, Connection connection, int from) throws SQLException {
       int next = from;
+      statement.setInt(next++, size);
       statement.setObject(next++, time);
       statement.setArray(next++, connection.createArrayOf("uuid", id));
       statement.setArray(next++, connection.createArrayOf("text", type));

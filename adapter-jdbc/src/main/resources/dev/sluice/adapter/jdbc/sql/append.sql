@@ -112,8 +112,24 @@ from (
 where {met}
 returning position, version
 
--- The events of one append. The arrays are in sub-selects so that the plan does not depend on their
--- lengths and is made only once.
+-- The rows of events and messages come in one array per column. Several unnest in a SELECT list step
+-- together, and as row sources in FROM each would be stored first. The arrays are in sub-selects so
+-- that the plan does not depend on their lengths and is made only once.
+
+-- The rows of the events, and which of them each is, from 1.
+-- :event-rows
+generate_series(1, (select ?::integer)) as i, unnest((select ?::bigint[])) as time_us,
+unnest((select ?::integer[])) as kind, unnest((select ?::uuid[])) as event_id,
+unnest((select ?::bytea[])) as data, unnest((select ?::bytea[])) as metadata
+
+-- :message-rows
+generate_series(1, (select ?::integer)) as i, unnest((select ?::bigint[])) as time_us,
+unnest((select ?::uuid[])) as message_id, unnest((select ?::text[])) as type,
+unnest((select ?::text[])) as key, unnest((select ?::text[])) as subject,
+unnest((select ?::text[])) as correlation_id, unnest((select ?::text[])) as causation_id,
+unnest((select ?::bytea[])) as data
+
+-- The events of one append.
 -- :batch
 with stream as materialized (
   select given.id, given.expected, {actual}
@@ -123,11 +139,9 @@ with stream as materialized (
 ), stored as (
   insert into {schema}.event (position, version, time_us, kind, event_id, stream, data, metadata)
   select
-    commit.base + event.i - 1, stream.actual + event.i, event.time_us, event.kind, event.id,
+    commit.base + event.i - 1, stream.actual + event.i, event.time_us, event.kind, event.event_id,
     stream.id, event.data, event.metadata
-  from commit, stream, unnest(
-    (select ?::bigint[]), (select ?::integer[]), (select ?::uuid[]), (select ?::bytea[]),
-    (select ?::bytea[])) with ordinality event(time_us, kind, id, data, metadata, i)
+  from commit, stream, (select {event-rows}) event
 ){messages}
 select 1 as n, commit.base, stream.actual from commit, stream
 
@@ -136,12 +150,9 @@ select 1 as n, commit.base, stream.actual from commit, stream
   insert into {schema}.outbox (
     position, time_us, message_id, type, key, subject, correlation_id, causation_id, data)
   select
-    commit.base + message.i - 1, message.time_us, message.id, message.type, message.key,
+    commit.base + message.i - 1, message.time_us, message.message_id, message.type, message.key,
     message.subject, message.correlation_id, message.causation_id, message.data
-  from commit, unnest(
-    (select ?::bigint[]), (select ?::uuid[]), (select ?::text[]), (select ?::text[]),
-    (select ?::text[]), (select ?::text[]), (select ?::text[]), (select ?::bytea[]))
-    with ordinality message(time_us, id, type, key, subject, correlation_id, causation_id, data, i)
+  from commit, (select {message-rows}) message
 )
 
 -- Several appends to different streams, in one commit; those whose streams are not as expected are
@@ -150,19 +161,20 @@ select 1 as n, commit.base, stream.actual from commit, stream
 -- :group
 with stream as materialized (
   select given.id, given.expected, given.first, given.n, {actual}
-  from unnest((select ?::text[]), (select ?::bigint[]), (select ?::bigint[]))
-    with ordinality given(id, expected, first, n)
+  from (
+    select
+      generate_series(1, (select ?::integer)) as n, unnest((select ?::text[])) as id,
+      unnest((select ?::bigint[])) as expected, unnest((select ?::bigint[])) as first
+  ) given
 ), commit as materialized (
   select {draw} as base where exists (select from stream where {met})
 ), stored as (
   insert into {schema}.event (position, version, time_us, kind, event_id, stream, data, metadata)
   select
     commit.base + event.i - 1, stream.actual + event.i - stream.first + 1, event.time_us,
-    event.kind, event.id, stream.id, event.data, event.metadata
-  from commit, stream join unnest(
-    (select ?::bigint[]), (select ?::bigint[]), (select ?::integer[]), (select ?::uuid[]),
-    (select ?::bytea[]), (select ?::bytea[]))
-    with ordinality event(n, time_us, kind, id, data, metadata, i) on event.n = stream.n
+    event.kind, event.event_id, stream.id, event.data, event.metadata
+  from commit, stream
+  join (select unnest((select ?::bigint[])) as n, {event-rows}) event on event.n = stream.n
   where {met}
 ){messages}
 select stream.n, commit.base, stream.actual from commit, stream where {met}
@@ -173,14 +185,14 @@ select stream.n, commit.base, stream.actual from commit, stream where {met}
 -- :group-of-ones
 insert into {schema}.event (position, version, time_us, kind, event_id, stream, data, metadata)
 select
-  (select {draw}) + stream.n - 1, stream.actual + 1, stream.time_us, stream.kind, stream.event_id,
+  (select {draw}) + stream.i - 1, stream.actual + 1, stream.time_us, stream.kind, stream.event_id,
   stream.id, stream.data, stream.metadata
 from (
   select given.*, {actual}
-  from unnest(
-    (select ?::text[]), (select ?::bigint[]), (select ?::bigint[]), (select ?::integer[]),
-    (select ?::uuid[]), (select ?::bytea[]), (select ?::bytea[]))
-    with ordinality given(id, expected, time_us, kind, event_id, data, metadata, n)
+  from (
+    select
+      unnest((select ?::text[])) as id, unnest((select ?::bigint[])) as expected, {event-rows}
+  ) given
   offset 0
 ) stream
 where {met}
@@ -191,15 +203,10 @@ returning (position & 65535) + 1 as n, position - (position & 65535) as base, ve
   insert into {schema}.outbox (
     position, time_us, message_id, type, key, subject, correlation_id, causation_id, data)
   select
-    commit.base + message.i - 1, message.time_us, message.id, message.type, message.key,
+    commit.base + message.i - 1, message.time_us, message.message_id, message.type, message.key,
     message.subject, message.correlation_id, message.causation_id, message.data
-  from commit, stream join unnest(
-    (select ?::bigint[]), (select ?::bigint[]), (select ?::uuid[]), (select ?::text[]),
-    (select ?::text[]), (select ?::text[]), (select ?::text[]), (select ?::text[]),
-    (select ?::bytea[]))
-    with ordinality
-    message(n, time_us, id, type, key, subject, correlation_id, causation_id, data, i)
-    on message.n = stream.n
+  from commit, stream
+  join (select unnest((select ?::bigint[])) as n, {message-rows}) message on message.n = stream.n
   where {met}
 )
 
