@@ -172,17 +172,20 @@ final class AppendQueue implements AutoCloseable {
   private void opensLane(Waiting mine) {
     lock.lock();
     try {
-      if (!ready.contains(mine)) {
-        return;
-      }
-      if (holder != null) {
-        goAhead(mine);
-      } else if (lanesInUse < lanes) {
-        lanesInUse++;
-        makeLeader(mine);
+      if (ready.contains(mine)) {
+        openLane(mine);
       }
     } finally {
       lock.unlock();
+    }
+  }
+
+  private void openLane(Waiting leader) {
+    if (holder != null) {
+      goAhead(leader);
+    } else if (lanesInUse < lanes) {
+      lanesInUse++;
+      makeLeader(leader);
     }
   }
 
@@ -408,9 +411,9 @@ final class AppendQueue implements AutoCloseable {
       lock.lock();
       try {
         release(mine);
-        if (lanesInUse == 0 && !ready.isEmpty()) {
-          lanesInUse = 1;
-          makeLeader(ready.getFirst());
+        @Nullable Waiting next = mine.behind;
+        if (next != null && (lanesInUse == 0 || next.isImpatient())) {
+          openLane(next);
         }
       } finally {
         lock.unlock();
