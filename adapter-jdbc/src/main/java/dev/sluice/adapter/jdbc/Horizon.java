@@ -18,13 +18,23 @@ import org.jspecify.annotations.Nullable;
  * <p>What is kept of it is the position of the last event below it, the head. It only moves up, so
  * whoever reads up to it needs to ask nobody. The horizon itself would not do: it comes from the
  * sequence, and after a crash of the server numbers between the head and it may be drawn again.
+ *
+ * <p>Events are lost where a standby takes over that has not got the last commits, where a backup
+ * is restored, or the sequence is set back. Then places that readers of this process have passed
+ * are filled again. So when the sequence is found below the head, nothing more is read until the
+ * process is started anew and goes on from its checkpoints, which the store has lost as well.
  */
 final class Horizon {
+
+  /** So often who finds nothing new asks, to see a sequence that was set back. */
+  private static final long ASK_NANOS = 1_000_000_000L;
 
   private final EventKinds kinds;
   private final String ask;
   private final String head;
   private volatile long known;
+  private volatile boolean behind;
+  private volatile long askedAt = System.nanoTime();
 
   Horizon(Database database, EventKinds kinds) {
     this.kinds = kinds;
@@ -36,6 +46,11 @@ final class Horizon {
   /** The last head that this process has seen. All kinds of events up to it are known. */
   long known() {
     return known;
+  }
+
+  /** Whether it is long ago that the horizon was asked for. */
+  boolean isDue() {
+    return System.nanoTime() - askedAt > ASK_NANOS;
   }
 
   /** The head of now. */
@@ -65,6 +80,7 @@ final class Horizon {
 
   private <T> T run(Connection connection, String query, Binder binder, Results<T> reader)
       throws SQLException {
+    long before = known;
     try (PreparedStatement statement = connection.prepareStatement(ask + "\n" + query)) {
       binder.bind(statement);
       statement.execute();
@@ -83,13 +99,34 @@ final class Horizon {
                   + " not seen; point the data source at the primary (targetServerType=primary)",
               new SQLException("the server is in recovery"));
         }
+        askedAt = System.nanoTime();
+        if (row.getLong(4) < commitNumber(before)) {
+          behind = true;
+        }
       }
+      requireAllThere();
       List<ResultSet> results = new ArrayList<>();
       while (statement.getMoreResults(java.sql.Statement.KEEP_CURRENT_RESULT)) {
         results.add(statement.getResultSet());
       }
       return reader.read(results);
     }
+  }
+
+  private void requireAllThere() {
+    if (behind) {
+      throw new StoreRefusedException(
+          "PostgreSQL: the store has lost events that this process has read, up to commit "
+              + commitNumber(known)
+              + ": a server took over without the last commits, a backup was restored, or the"
+              + " sequence commit_number was set back. Nothing is read until this service is"
+              + " started again; restart all that use the store, and look at what they had sent or"
+              + " shown of it");
+    }
+  }
+
+  static long commitNumber(long position) {
+    return position >> 16;
   }
 
   /** Whoever sees the new head must know all kinds up to it. */
@@ -109,6 +146,7 @@ final class Horizon {
    */
   <T> T justRead(Connection connection, String query, Binder binder, Reader<T> reader)
       throws SQLException {
+    requireAllThere();
     try (PreparedStatement statement = connection.prepareStatement(query)) {
       binder.bind(statement);
       try (ResultSet rows = statement.executeQuery()) {

@@ -102,6 +102,8 @@ final class PostgresGlobalLog implements GlobalLog {
       if (hasHole(head, events)) {
         readsAfterHole = READS_AFTER_HOLE;
         events = null;
+      } else if (events.isEmpty() && horizon.isDue()) {
+        events = null;
       }
     }
     if (events == null) {
@@ -133,7 +135,7 @@ final class PostgresGlobalLog implements GlobalLog {
   }
 
   private static long commitNumber(Position position) {
-    return position.value() >> 16;
+    return Horizon.commitNumber(position.value());
   }
 
   /** A page up to a known horizon, or else up to the one of now. */

@@ -15,12 +15,16 @@ import dev.sluice.testservers.PostgresDatabase;
 import java.sql.Connection;
 import java.sql.Statement;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 
-/** A server that comes back as a standby, and is promoted later. */
+/** A server that comes back as a standby, and is promoted later, or without the last commits. */
 class StandbyTest {
 
   private static final StreamId STREAM = StreamId.of("account", "42");
+
+  /** After a crash a sequence goes on up to 32 numbers further than it was. */
+  private static final int LOST = 100;
 
   @Test
   void G2_aStandbyIsRefusedUntilItIsThePrimary() throws Exception {
@@ -50,6 +54,54 @@ class StandbyTest {
         }
         append(storage);
         assertThat(Events.readAll(storage.globalLog())).hasSize(2);
+      }
+    }
+  }
+
+  @Test
+  void G2_aServerWithoutTheLastCommitsIsNoticedByWhoHasReadThem() throws Exception {
+    try (OwnedPostgres server = OwnedPostgres.start()) {
+      PostgresDatabase database = server.newDatabase();
+      try (HikariDataSource pool = PostgresFixture.pool(database, 4);
+          JdbcStorage storage = JdbcStorage.create(pool)) {
+        append(storage);
+        server.kill();
+        server.backUp();
+        server.restart();
+        for (int lost = 0; lost < LOST; lost++) {
+          append(storage);
+        }
+        Position head = Events.readAll(storage.globalLog()).getLast().position();
+        server.kill();
+        server.restore();
+        server.restart();
+
+        // Nothing is behind the head: such a reader seldom asks for more than rows.
+        assertThatThrownBy(() -> readUntilItIsRefused(storage, head))
+            .hasMessageContaining("the store has lost events")
+            .hasMessageContaining("started again");
+        // Also when other events stand where the lost ones were.
+        for (int again = 0; again < 2 * LOST; again++) {
+          append(storage);
+        }
+        assertThatThrownBy(() -> storage.outbox().read(Position.START, 1))
+            .isInstanceOf(StoreRefusedException.class);
+        assertThatThrownBy(() -> storage.globalLog().read(head, EventFilter.ALL, 1))
+            .isInstanceOf(StoreRefusedException.class);
+        try (JdbcStorage restarted = JdbcStorage.create(pool)) {
+          assertThat(Events.readAll(restarted.globalLog())).hasSize(1 + 2 * LOST);
+        }
+      }
+    }
+  }
+
+  private static void readUntilItIsRefused(JdbcStorage storage, Position head) {
+    long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+    while (System.nanoTime() < end) {
+      try {
+        assertThat(storage.globalLog().read(head, EventFilter.ALL, 10).events()).isEmpty();
+      } catch (StoreUnavailableException e) {
+        // A connection to the server that was killed.
       }
     }
   }

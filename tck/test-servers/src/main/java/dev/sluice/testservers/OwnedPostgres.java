@@ -5,11 +5,13 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -19,11 +21,13 @@ import org.jspecify.annotations.Nullable;
 public final class OwnedPostgres implements AutoCloseable {
 
   private final Path data;
+  private final Path backup;
   private final int port;
   private @Nullable EmbeddedPostgres running;
 
   private OwnedPostgres() {
     data = TempDirectories.create("sluice-postgres");
+    backup = TempDirectories.create("sluice-postgres-backup");
     port = TempDirectories.freePort();
   }
 
@@ -110,6 +114,30 @@ public final class OwnedPostgres implements AutoCloseable {
     restart();
   }
 
+  /** Copies all data as they are after {@link #kill()}, for {@link #restore}. */
+  public void backUp() {
+    copy(data, backup);
+  }
+
+  /** Puts back, after {@link #kill()}, what {@link #backUp()} has copied. */
+  public void restore() {
+    copy(backup, data);
+  }
+
+  private void copy(Path from, Path to) {
+    if (running != null) {
+      throw new IllegalStateException("Running; call kill() first");
+    }
+    TempDirectories.delete(to);
+    try (Stream<Path> all = Files.walk(from)) {
+      for (Path each : (Iterable<Path>) all::iterator) {
+        Files.copy(each, to.resolve(from.relativize(each)), StandardCopyOption.COPY_ATTRIBUTES);
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
   /** Stops the server and deletes its data. */
   @Override
   public void close() {
@@ -123,6 +151,7 @@ public final class OwnedPostgres implements AutoCloseable {
       }
     }
     TempDirectories.delete(data);
+    TempDirectories.delete(backup);
   }
 
   @Override

@@ -25,7 +25,8 @@ select
     (((drawn.number + least(0, held.distance) + 1) << 16) - 1)::text,
     true),
   current_setting('transaction_isolation'),
-  pg_is_in_recovery()
+  pg_is_in_recovery(),
+  drawn.number
 from (select {last-number} as number offset 0) drawn
 cross join lateral (
   select min({lock-distance}) as distance from pg_locks l where {append-lock}
