@@ -2,6 +2,7 @@ package dev.sluice.adapter.jdbc;
 
 import dev.sluice.core.Payload;
 import dev.sluice.core.Position;
+import dev.sluice.core.StoreRefusedException;
 import dev.sluice.core.event.RecordedEvent;
 import dev.sluice.core.event.StreamId;
 import java.sql.Connection;
@@ -33,8 +34,19 @@ final class EventRows {
         known = kinds.reload(connection);
         kind = known.get(id);
         if (kind == null) {
-          throw new IllegalStateException(
-              "the event at position " + rows.getLong(1) + " is of the unknown kind " + id);
+          StreamId of = stream != null ? stream : StreamId.parse(rows.getString(6));
+          throw new StoreRefusedException(
+              "PostgreSQL: the event at position "
+                  + rows.getLong(1)
+                  + " is of kind "
+                  + id
+                  + ", whose row in event_kind is missing, perhaps since a failover or a restore;"
+                  + " put it back, with the event's type: insert into event_kind (id, category,"
+                  + " type) overriding system value values ("
+                  + id
+                  + ", '"
+                  + of.category().replace("'", "''")
+                  + "', '…')");
         }
       }
       events.add(

@@ -1,7 +1,9 @@
 package dev.sluice.adapter.jdbc;
 
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import com.zaxxer.hikari.HikariDataSource;
 import dev.sluice.core.NotStorableException;
@@ -13,6 +15,7 @@ import dev.sluice.core.StoreUnavailableException;
 import dev.sluice.core.coordination.Checkpoint;
 import dev.sluice.core.event.EventIds;
 import dev.sluice.core.event.NewEvent;
+import dev.sluice.core.event.RecordedEvent;
 import dev.sluice.core.event.StreamId;
 import dev.sluice.core.store.AppendResult;
 import dev.sluice.core.store.EventFilter;
@@ -410,6 +413,30 @@ class FaultsTest {
     assertThatThrownBy(() -> JdbcStorage.create(pool))
         .isInstanceOf(StoreRefusedException.class)
         .hasMessageContaining("has version 9, this adapter knows versions up to 8");
+  }
+
+  @Test
+  void anEventWhoseTypeIsLostSaysHowToPutItBack() throws Exception {
+    try (JdbcStorage storage = JdbcStorage.create(pool)) {
+      storage.eventStore().append(STREAM, ExpectedVersion.any(), List.of(Events.event(0)));
+    }
+    try (Connection connection = database.dataSource().getConnection()) {
+      execute(connection, "delete from sluice.event_kind");
+    }
+    try (JdbcStorage storage = JdbcStorage.create(pool)) {
+      String message =
+          requireNonNull(
+              catchThrowableOfType(
+                      StoreRefusedException.class, () -> Events.readAll(storage.globalLog()))
+                  .getMessage());
+      String insert = message.substring(message.indexOf("insert into")).replace("…", "opened");
+      try (Connection connection = database.dataSource().getConnection()) {
+        execute(connection, "set search_path = sluice; " + insert);
+      }
+      assertThat(Events.readAll(storage.globalLog()))
+          .extracting(RecordedEvent::type)
+          .containsExactly("opened");
+    }
   }
 
   @Test
