@@ -104,6 +104,18 @@ public abstract class LeaseContract extends Contract {
     }
   }
 
+  /** A store that has lost its last commits gives a token again; see the owner too. */
+  @Test
+  void L1_who_has_the_token_of_another_owner_neither_renews_nor_releases() {
+    Lease held = acquire("one", LONG);
+    Lease other = new Lease(held.name(), "two", held.token(), held.expiresAt());
+    assertThrows(
+        LeaseLostException.class, () -> leases().renew(other, LONG), "L1: it has another holder");
+    leases().release(other);
+    assertEquals(List.of(NAME), names(NAME), "L1: still held");
+    assertEquals(held.token(), leases().renew(held, LONG).token(), "L1: by its holder");
+  }
+
   @Test
   void L2_a_lease_that_is_not_renewed_expires() {
     Lease first = acquire("one", SHORT);

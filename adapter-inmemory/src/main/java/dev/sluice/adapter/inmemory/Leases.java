@@ -65,7 +65,10 @@ final class Leases implements LeaseStore {
 
   private boolean isHeldBy(Lease lease) {
     Lease current = last.get(lease.name());
-    return current != null && current.token() == lease.token() && isHeld(current);
+    return current != null
+        && current.owner().equals(lease.owner())
+        && current.token() == lease.token()
+        && isHeld(current);
   }
 
   private boolean isHeld(Lease lease) {

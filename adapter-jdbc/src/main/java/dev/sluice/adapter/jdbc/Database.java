@@ -32,8 +32,13 @@ final class Database {
     return schema;
   }
 
-  Jdbi jdbi() {
-    return jdbi;
+  /**
+   * A handle of its own. JDBI's {@code withHandle} and {@code inTransaction} would give a thread
+   * that is in a transaction the handle of that, so that what is durable on return could be rolled
+   * back, and what was rolled back could be committed.
+   */
+  Handle openHandle() {
+    return jdbi.open();
   }
 
   /** A connection in autocommit mode, whatever the pool's default is. */
@@ -75,7 +80,13 @@ final class Database {
     return new HandleSource() {
       @Override
       public <T extends @Nullable Object> T call(String doing, HandleWork<T> work) {
-        return translating(doing, () -> jdbi.withHandle(work::run));
+        return translating(
+            doing,
+            () -> {
+              try (Handle handle = openHandle()) {
+                return work.run(handle);
+              }
+            });
       }
     };
   }

@@ -33,6 +33,10 @@ final class Horizon {
   private final String ask;
   private final String head;
   private volatile long known;
+
+  /** The last position that a reader has been given, of an event or a message. */
+  private volatile long shown;
+
   private volatile boolean behind;
   private volatile long askedAt = System.nanoTime();
 
@@ -55,7 +59,11 @@ final class Horizon {
 
   /** The head of now. */
   long head(Connection connection) throws SQLException {
-    return run(connection, head, statement -> {}, results -> reach(results.getFirst(), connection));
+    return run(
+        connection,
+        head,
+        (statement, first) -> {},
+        results -> reach(results.getFirst(), connection));
   }
 
   /**
@@ -80,9 +88,11 @@ final class Horizon {
 
   private <T> T run(Connection connection, String query, Binder binder, Results<T> reader)
       throws SQLException {
-    long before = known;
+    long before = shown;
     try (PreparedStatement statement = connection.prepareStatement(ask + "\n" + query)) {
-      binder.bind(statement);
+      // With one row of a commit all of them are final.
+      statement.setLong(1, before | 0xFFFF);
+      binder.bind(statement, 2);
       statement.execute();
       try (ResultSet row = statement.getResultSet()) {
         row.next();
@@ -117,7 +127,7 @@ final class Horizon {
     if (behind) {
       throw new StoreRefusedException(
           "PostgreSQL: the store has lost events that this process has read, up to commit "
-              + commitNumber(known)
+              + commitNumber(shown)
               + ": a server took over without the last commits, a backup was restored, or the"
               + " sequence commit_number was set back. Nothing is read until this service is"
               + " started again; restart all that use the store, and look at what they had sent or"
@@ -148,7 +158,7 @@ final class Horizon {
       throws SQLException {
     requireAllThere();
     try (PreparedStatement statement = connection.prepareStatement(query)) {
-      binder.bind(statement);
+      binder.bind(statement, 1);
       try (ResultSet rows = statement.executeQuery()) {
         return reader.read(rows);
       }
@@ -164,11 +174,17 @@ final class Horizon {
   /** Notes a head up to which everything is final, and of a known kind. */
   synchronized void raise(long head) {
     known = Math.max(known, head);
+    show(head);
   }
 
-  /** Sets the parameters of a query. */
+  /** Notes a final position that a reader is given. */
+  synchronized void show(long position) {
+    shown = Math.max(shown, position);
+  }
+
+  /** Sets the parameters of a query, which begin at a number. */
   interface Binder {
-    void bind(PreparedStatement statement) throws SQLException;
+    void bind(PreparedStatement statement, int first) throws SQLException;
   }
 
   /** Reads the result of a query. */

@@ -146,7 +146,9 @@ public final class JdbcStorage implements Storage {
 
   /**
    * Runs something in one transaction on a connection from the data source, at READ COMMITTED. It
-   * is committed when the work returns, and rolled back when it throws.
+   * is committed when the work returns, and rolled back when it throws. What the work does with
+   * this storage instead of the transaction, another call of this method included, is on other
+   * connections and not part of it.
    *
    * <p>What the work throws comes out as it is, also if it was PostgreSQL that refused one of the
    * work's own statements; only if the cause is an outage, as a {@link
@@ -162,7 +164,12 @@ public final class JdbcStorage implements Storage {
     try {
       committed =
           Database.translating(
-              "a transaction", () -> database.jdbi().inTransaction(handle -> run(work, handle)));
+              "a transaction",
+              () -> {
+                try (Handle handle = database.openHandle()) {
+                  return handle.inTransaction(own -> run(work, own));
+                }
+              });
     } catch (WorkFailedException e) {
       throw e.thrown;
     }

@@ -89,9 +89,9 @@ final class PostgresGlobalLog implements GlobalLog {
       Connection connection, Position head, EventFilter filter, int limit) throws SQLException {
     int most = Math.min(NEXT, limit + 1);
     Horizon.Binder binder =
-        statement -> {
-          statement.setLong(1, head.value());
-          statement.setInt(2, most);
+        (statement, first) -> {
+          statement.setLong(first, head.value());
+          statement.setInt(first + 1, most);
         };
     @Nullable List<RecordedEvent> events = null;
     int afterHole = readsAfterHole;
@@ -160,7 +160,8 @@ final class PostgresGlobalLog implements GlobalLog {
                       "log-merged",
                       Map.of("branches", Sql.repeat(branch, wanted.size(), "\nunion all\n")));
     }
-    Horizon.Binder binder = statement -> bind(statement, after, wanted, limit, known);
+    Horizon.Binder binder =
+        (statement, first) -> bind(statement, first, after, wanted, limit, known);
     if (known != null) {
       List<RecordedEvent> events =
           horizon.justRead(connection, query, binder, rows -> events(rows, connection));
@@ -186,12 +187,13 @@ final class PostgresGlobalLog implements GlobalLog {
 
   private static void bind(
       PreparedStatement statement,
+      int first,
       Position after,
       @Nullable List<Integer> wanted,
       int limit,
       @Nullable Long known)
       throws SQLException {
-    int next = 1;
+    int next = first;
     int branches = wanted == null ? 1 : Math.max(1, wanted.size());
     for (int i = 0; i < branches; i++) {
       if (wanted != null && !wanted.isEmpty()) {
@@ -252,8 +254,8 @@ final class PostgresGlobalLog implements GlobalLog {
           return horizon.justRead(
               connection,
               query,
-              statement -> {
-                int next = 1;
+              (statement, first) -> {
+                int next = first;
                 if (wanted != null) {
                   statement.setArray(next++, connection.createArrayOf("integer", wanted.toArray()));
                 }

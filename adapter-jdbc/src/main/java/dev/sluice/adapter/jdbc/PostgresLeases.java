@@ -47,6 +47,7 @@ final class PostgresLeases implements LeaseStore {
                 handle
                     .createQuery(sql.get("lease-renew"))
                     .bind("name", lease.name())
+                    .bind("owner", lease.owner())
                     .bind("token", lease.token())
                     .bind("micros", micros)
                     .map((row, context) -> lease(row))
@@ -62,6 +63,7 @@ final class PostgresLeases implements LeaseStore {
             handle
                 .createUpdate(sql.get("lease-release"))
                 .bind("name", lease.name())
+                .bind("owner", lease.owner())
                 .bind("token", lease.token())
                 .execute());
   }

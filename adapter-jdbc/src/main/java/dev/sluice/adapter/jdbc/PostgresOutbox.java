@@ -46,14 +46,14 @@ final class PostgresOutbox implements Outbox {
             horizon.ask(
                 connection,
                 page,
-                statement -> {
-                  statement.setLong(1, after.value());
-                  statement.setInt(2, limit);
+                (statement, first) -> {
+                  statement.setLong(first, after.value());
+                  statement.setInt(first + 1, limit);
                 },
-                PostgresOutbox::messages));
+                this::messages));
   }
 
-  private static List<OutboxMessage> messages(ResultSet rows) throws SQLException {
+  private List<OutboxMessage> messages(ResultSet rows) throws SQLException {
     List<OutboxMessage> messages = new ArrayList<>();
     while (rows.next()) {
       messages.add(
@@ -69,17 +69,23 @@ final class PostgresOutbox implements Outbox {
                   Optional.ofNullable(rows.getString(7)),
                   Optional.ofNullable(rows.getString(8)))));
     }
+    if (!messages.isEmpty()) {
+      horizon.show(messages.getLast().position().value());
+    }
     return messages;
   }
 
   @Override
   public Position head() {
-    return new Position(number("asking for the outbox's head", head, statement -> {}));
+    long reached = number("asking for the outbox's head", head, (statement, first) -> {});
+    horizon.show(reached);
+    return new Position(reached);
   }
 
   @Override
   public long count(Position after) {
-    return number("counting messages", count, statement -> statement.setLong(1, after.value()));
+    return number(
+        "counting messages", count, (statement, first) -> statement.setLong(first, after.value()));
   }
 
   private long number(String doing, String query, Horizon.Binder binder) {

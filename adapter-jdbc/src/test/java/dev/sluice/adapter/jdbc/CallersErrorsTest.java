@@ -11,6 +11,7 @@ import dev.sluice.core.StoreRefusedException;
 import dev.sluice.core.StoreUnavailableException;
 import dev.sluice.core.coordination.Checkpoint;
 import dev.sluice.core.event.StreamId;
+import dev.sluice.core.store.AppendResult;
 import dev.sluice.core.store.ExpectedVersion;
 import dev.sluice.core.store.Snapshot;
 import dev.sluice.core.subscription.FailurePolicy;
@@ -65,6 +66,44 @@ class CallersErrorsTest {
     }
     assertThatThrownBy(() -> execute("select pg_terminate_backend(pg_backend_pid())"))
         .isInstanceOf(StoreUnavailableException.class);
+  }
+
+  @Test
+  void S1_whatIsDoneBesideATransactionIsNotPartOfIt() {
+    assertThatThrownBy(
+            () ->
+                storage.inTransaction(
+                    outer -> {
+                      append(outer, "outer");
+                      storage
+                          .checkpoints()
+                          .save(Checkpoint.first("own", Position.START, Payload.EMPTY, 0));
+                      storage.inTransaction(inner -> append(inner, "committed"));
+                      throw new IllegalStateException("on purpose");
+                    }))
+        .hasMessage("on purpose");
+    storage.inTransaction(
+        outer -> {
+          assertThatThrownBy(
+                  () ->
+                      storage.inTransaction(
+                          inner -> {
+                            append(inner, "refused");
+                            throw new IllegalStateException("on purpose");
+                          }))
+              .hasMessage("on purpose");
+          return append(outer, "also committed");
+        });
+    assertThat(storage.checkpoints().load("own")).isPresent();
+    assertThat(Events.readAll(storage.globalLog()))
+        .extracting(event -> event.stream().id())
+        .containsExactly("committed", "also committed");
+  }
+
+  private static AppendResult append(JdbcTransaction transaction, String id) {
+    return transaction
+        .eventStore()
+        .append(StreamId.of("account", id), ExpectedVersion.any(), List.of(Events.event(0)));
   }
 
   @Test

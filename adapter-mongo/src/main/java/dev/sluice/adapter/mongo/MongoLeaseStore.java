@@ -82,6 +82,7 @@ final class MongoLeaseStore implements LeaseStore {
                     .findOneAndUpdate(
                         Filters.and(
                             Filters.eq(Fields.ID, lease.name()),
+                            Filters.eq(Fields.OWNER, lease.owner()),
                             Filters.eq(Fields.TOKEN, lease.token()),
                             Filters.gt(Fields.EXPIRES_AT, Date.from(now))),
                         Updates.set(Fields.EXPIRES_AT, Date.from(now.plus(duration))),
@@ -99,7 +100,9 @@ final class MongoLeaseStore implements LeaseStore {
           leases()
               .updateOne(
                   Filters.and(
-                      Filters.eq(Fields.ID, lease.name()), Filters.eq(Fields.TOKEN, lease.token())),
+                      Filters.eq(Fields.ID, lease.name()),
+                      Filters.eq(Fields.OWNER, lease.owner()),
+                      Filters.eq(Fields.TOKEN, lease.token())),
                   Updates.set(Fields.EXPIRES_AT, ENDED));
         });
   }

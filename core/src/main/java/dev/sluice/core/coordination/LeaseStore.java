@@ -24,7 +24,8 @@ public interface LeaseStore {
   Optional<Lease> acquire(String name, String owner, Duration duration);
 
   /**
-   * Extends a lease from now on. Its token stays.
+   * Extends a lease from now on. Its token stays. The holder is known by owner and token: a store
+   * that has lost its last commits, in a failover, gives tokens again.
    *
    * @return the extended lease
    * @throws LeaseLostException if it has expired, was released, or has another holder

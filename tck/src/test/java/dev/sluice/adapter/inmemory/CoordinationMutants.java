@@ -16,6 +16,7 @@ import dev.sluice.core.Payload;
 import dev.sluice.core.coordination.Checkpoint;
 import dev.sluice.core.coordination.Lease;
 import dev.sluice.core.coordination.LeaseLostException;
+import dev.sluice.core.coordination.LeaseStore;
 import dev.sluice.core.event.RecordedEvent;
 import dev.sluice.core.event.StreamId;
 import dev.sluice.core.store.Snapshot;
@@ -244,6 +245,30 @@ final class CoordinationMutants {
                       }
                     })),
         new Mutant(
+            "a lease is renewed by its token alone",
+            LeaseContract.class,
+            "L1_who_has_the_token_of_another_owner_neither_renews_nor_releases",
+            leases(
+                store ->
+                    new LeasesOf(store) {
+                      @Override
+                      public Lease renew(Lease lease, Duration duration) {
+                        return super.renew(holderOf(this, lease), duration);
+                      }
+                    })),
+        new Mutant(
+            "a lease is released by its token alone",
+            LeaseContract.class,
+            "L1_who_has_the_token_of_another_owner_neither_renews_nor_releases",
+            leases(
+                store ->
+                    new LeasesOf(store) {
+                      @Override
+                      public void release(Lease lease) {
+                        super.release(holderOf(this, lease));
+                      }
+                    })),
+        new Mutant(
             "a lost lease can be renewed",
             LeaseContract.class,
             "L2_a_released_lease_cannot_be_renewed",
@@ -428,5 +453,13 @@ final class CoordinationMutants {
                         }
                       }
                     })));
+  }
+
+  /** Whoever holds the lease of a token now. */
+  private static Lease holderOf(LeaseStore leases, Lease lease) {
+    return leases.list(lease.name()).stream()
+        .filter(held -> held.token() == lease.token())
+        .findFirst()
+        .orElse(lease);
   }
 }

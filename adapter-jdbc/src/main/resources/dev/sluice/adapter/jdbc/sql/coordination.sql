@@ -20,7 +20,8 @@ where name = :name and revision = :revision - 1 and token <= :token and position
 -- :checkpoint-delete
 delete from {schema}.checkpoint where name = :name
 
--- The row stays when a lease ends, so that its token can grow.
+-- The row stays when a lease ends, so that its token can grow. The owner is compared as well: a
+-- server that takes over without the last commits gives tokens again.
 -- :lease-acquire
 insert into {schema}.lease as l (name, owner, token, expires_at)
 values (:name, :owner, 1, clock_timestamp() + :micros * interval '1 microsecond')
@@ -33,13 +34,13 @@ returning name, owner, token, expires_at
 -- :lease-renew
 update {schema}.lease
 set expires_at = clock_timestamp() + :micros * interval '1 microsecond'
-where name = :name and token = :token and expires_at > clock_timestamp()
+where name = :name and owner = :owner and token = :token and expires_at > clock_timestamp()
 returning name, owner, token, expires_at
 
 -- :lease-release
 update {schema}.lease
 set expires_at = '-infinity'
-where name = :name and token = :token
+where name = :name and owner = :owner and token = :token
 
 -- :lease-list
 select name, owner, token, expires_at from {schema}.lease

@@ -18,11 +18,13 @@ limit ?
 -- and locks know no snapshots, so that one statement serves for both; the sub-select of the locks
 -- takes the drawn number as an argument, and so can't be run before it is read, which is done once
 -- because of the offset.
+-- It can go back: an append may announce a number that it has read long before. What was found to
+-- be final stays so, and readers rely on it; so the parameter is a head that was seen before.
 -- :horizon
 select
   set_config(
     'sluice.horizon',
-    (((drawn.number + least(0, held.distance) + 1) << 16) - 1)::text,
+    greatest(((drawn.number + least(0, held.distance) + 1) << 16) - 1, ?::bigint)::text,
     true),
   current_setting('transaction_isolation'),
   pg_is_in_recovery(),

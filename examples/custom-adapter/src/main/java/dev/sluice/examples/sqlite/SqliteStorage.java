@@ -366,8 +366,10 @@ public final class SqliteStorage {
 
     private Optional<Lease> extend(Lease lease, Duration duration) {
       String sql =
-          "UPDATE leases SET expires = ? WHERE name = ? AND token = ? AND expires > ? RETURNING *";
-      return first(sql, now -> List.of(now.plus(duration), lease.name(), lease.token(), now));
+          "UPDATE leases SET expires = ?1 WHERE name = ?2 AND owner = ?3 AND token = ?4 AND expires"
+              + " > ?5 RETURNING *";
+      return first(
+          sql, now -> List.of(now.plus(duration), lease.name(), lease.owner(), lease.token(), now));
     }
 
     @Override
