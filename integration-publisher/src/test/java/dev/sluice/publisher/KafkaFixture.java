@@ -51,6 +51,14 @@ public class KafkaFixture {
         .timeout(Duration.ofSeconds(10));
   }
 
+  /** That of a process which does not reach the broker. */
+  protected final KafkaMessagePublisher cutOff() {
+    return KafkaMessagePublisher.builder(
+            "localhost:1", SOURCE, PublishedLanguage.builder().topic(name, 3, DEPOSIT).build())
+        .timeout(Duration.ofMillis(500))
+        .build();
+  }
+
   protected Relay.Builder relay() {
     return relay(publisher);
   }

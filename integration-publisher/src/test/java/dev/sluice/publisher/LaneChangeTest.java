@@ -359,6 +359,29 @@ class LaneChangeTest extends KafkaFixture {
   }
 
   @Test
+  void K4_aLaneThatIsNotInUseAndFailsDoesNotHoldPruningBack() throws InterruptedException {
+    publishMore(relay().keepPublished(), 1);
+    // Of a process that believes in three lanes, and does not reach the broker to learn better.
+    SimpleMeterRegistry meters = new SimpleMeterRegistry();
+    try (KafkaMessagePublisher cutOff = cutOff()) {
+      LaneRunner third =
+          new LaneRunner(
+              relay(cutOff).meters(meters).settings(),
+              2,
+              () -> true,
+              () -> false,
+              found -> {},
+              Runnable::run);
+      Thread thread = Thread.ofPlatform().start(third);
+      await("it fails", () -> meters.find("sluice.relay.failures").tag("lane", "2").counter());
+      third.close();
+      thread.join();
+    }
+    storage.outbox().prune(1_000);
+    assertThat(storage.outbox().count(Position.START)).isEqualTo(1);
+  }
+
+  @Test
   void theBacklogIsThatOfTheLane() {
     // The other lane's messages are between those that the stopped one has not passed.
     UUID stops = Messages.append(storage, "not.published", keyOf(0, 2), "{}");

@@ -12,7 +12,6 @@ import dev.sluice.core.outbox.Progress;
 import dev.sluice.publisher.LaneStatus.Condition;
 import dev.sluice.publisher.kafka.KafkaMessagePublisher;
 import dev.sluice.publisher.kafka.PublishedLanguage;
-import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
@@ -320,11 +319,7 @@ class OutOfStepTest extends KafkaFixture {
 
   @Test
   void anUnreachableBrokerIsOneClearMessage() {
-    try (KafkaMessagePublisher away =
-        KafkaMessagePublisher.builder(
-                "localhost:1", SOURCE, PublishedLanguage.builder().topic(name, 3, DEPOSIT).build())
-            .timeout(Duration.ofMillis(500))
-            .build()) {
+    try (KafkaMessagePublisher away = cutOff()) {
       assertThatThrownBy(away::verify)
           .isInstanceOf(BrokerUnavailableException.class)
           .hasMessageContaining("localhost:1");

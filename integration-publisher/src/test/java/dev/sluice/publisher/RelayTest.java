@@ -18,7 +18,6 @@ import dev.sluice.publisher.kafka.PublishedLanguage;
 import io.cloudevents.CloudEvent;
 import io.cloudevents.SpecVersion;
 import java.net.URI;
-import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.util.List;
@@ -189,13 +188,7 @@ class RelayTest extends KafkaFixture {
   @Test
   void K4_whoReachesTheStoreButNotKafkaLeavesTheLanesToOthers() {
     append("a", "1");
-    try (KafkaMessagePublisher cutOff =
-            KafkaMessagePublisher.builder(
-                    "localhost:1",
-                    SOURCE,
-                    PublishedLanguage.builder().topic(name, 3, DEPOSIT).build())
-                .timeout(Duration.ofMillis(500))
-                .build();
+    try (KafkaMessagePublisher cutOff = cutOff();
         Relay first = relay(cutOff).owner("cut off").lanes(2).start()) {
       assertThat(awaitStatus(Condition.FAILING).owner()).contains("cut off");
       try (Relay second = relay().owner("healthy").lanes(2).start()) {
