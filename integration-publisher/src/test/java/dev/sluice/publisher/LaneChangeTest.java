@@ -382,6 +382,24 @@ class LaneChangeTest extends KafkaFixture {
   }
 
   @Test
+  void aProcessThatIsLeftWithoutALaneFindsThoseThatWereAdded() {
+    try (Relay relay = relay().lanes(1).start()) {
+      awaitLanes(1);
+      // Another process changes the number, and has lane 0 before this one comes back for it.
+      MessagePublisher quicker =
+          new Intercepted(
+              publisher,
+              (lane, messages) -> {
+                if (storage.leases().list("relay/" + name + "/").isEmpty()) {
+                  hold(0);
+                }
+              });
+      assertThat(change(quicker).to(3, "operator", "load")).isEqualTo(3);
+      awaitLanes(3);
+    }
+  }
+
+  @Test
   void theBacklogIsThatOfTheLane() {
     // The other lane's messages are between those that the stopped one has not passed.
     UUID stops = Messages.append(storage, "not.published", keyOf(0, 2), "{}");
