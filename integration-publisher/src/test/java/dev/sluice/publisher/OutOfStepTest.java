@@ -4,7 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.adapter.inmemory.InMemoryStorage;
+import dev.sluice.core.Payload;
 import dev.sluice.core.Position;
+import dev.sluice.core.coordination.Checkpoint;
 import dev.sluice.core.event.EventIds;
 import dev.sluice.core.outbox.BrokerUnavailableException;
 import dev.sluice.core.outbox.MessagePublisher;
@@ -224,6 +226,27 @@ class OutOfStepTest extends KafkaFixture {
       assertThat(topic.byKey(6).get("a"))
           .containsExactly(
               "1", "2 (after the backup)", "3 (after the backup)", "2 (new)", "3 (new)", "4 (new)");
+    }
+  }
+
+  @Test
+  void anOutboxThatIsEmptiedUnderAnIdleLaneIsNoticed() {
+    append("a", "1");
+    Position reached = storage.outbox().head();
+    String checkpoint = "relay/" + name + "/0";
+    try (Relay relay = relay().start()) {
+      // From then on it is idle, and saves nothing more: it can only notice by looking.
+      await(
+          "all is published",
+          () ->
+              control().status().stream().anyMatch(lane -> lane.position().equals(reached))
+                  ? true
+                  : null);
+      // Somebody has the last message removed as well, by which the lane knows the outbox.
+      storage.checkpoints().delete(checkpoint);
+      storage.checkpoints().save(Checkpoint.first(checkpoint, reached, Payload.EMPTY, 0));
+      storage.outbox().prune(1);
+      assertThat(awaitError()).contains("the outbox has nothing there", "RelayControl.restart");
     }
   }
 
