@@ -11,7 +11,6 @@ import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
-import java.util.UUID;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -242,9 +241,14 @@ public final class Relay implements AutoCloseable {
     } catch (LeaseLostException e) {
       membership = null;
     }
-    String name = settings.memberPrefix() + UUID.randomUUID();
-    membership =
-        settings.leases().acquire(name, settings.owner(), settings.leaseDuration()).orElse(null);
+    // The first number that is free, because a store keeps something of each name for ever.
+    for (int number = 0; membership == null; number++) {
+      membership =
+          settings
+              .leases()
+              .acquire(settings.memberPrefix() + number, settings.owner(), settings.leaseDuration())
+              .orElse(null);
+    }
   }
 
   private void leaveMembers() {
@@ -290,10 +294,16 @@ public final class Relay implements AutoCloseable {
       this.checkpoints = Objects.requireNonNull(checkpoints, "checkpoints");
       this.leases = Objects.requireNonNull(leases, "leases");
       this.publisher = Objects.requireNonNull(publisher, "publisher");
-      this.owner = "process " + ProcessHandle.current().pid();
+      this.owner = thisProcess();
     }
 
-    /** Who this process is, for people who look at the status; default its process id. */
+    /** With the host where it is known: in containers all processes have the same number. */
+    private static String thisProcess() {
+      @Nullable String host = System.getenv("HOSTNAME");
+      return "process " + ProcessHandle.current().pid() + (host == null ? "" : " on " + host);
+    }
+
+    /** Who this process is, for people who look at the status; default its process id and host. */
     public Builder owner(String owner) {
       this.owner = Objects.requireNonNull(owner, "owner");
       return this;

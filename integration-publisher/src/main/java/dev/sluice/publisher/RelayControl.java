@@ -140,6 +140,31 @@ public final class RelayControl {
     decide(ControlLog.Action.RESTART, who, why, null, "", "", lane, position);
   }
 
+  /**
+   * Removes what a relay that will never run again has left in the store: it no longer holds
+   * pruning back. Its progress record stays in the broker, so that a relay which takes its name
+   * later says that the two sides don't fit together.
+   *
+   * @throws IllegalStateException if it runs somewhere; stop it there first
+   */
+  public void forget() {
+    String prefix = RelaySettings.lanePrefix(outbox, name);
+    leases.list(prefix).stream()
+        .findFirst()
+        .ifPresent(
+            held -> {
+              throw new IllegalStateException(
+                  "relay '"
+                      + name
+                      + "' is run by "
+                      + held.owner()
+                      + "; stop it everywhere before it is forgotten");
+            });
+    for (Checkpoint checkpoint : checkpoints.list(prefix)) {
+      checkpoints.delete(checkpoint.name());
+    }
+  }
+
   /** The last 100 decisions, oldest first, as text for people. */
   public List<String> decisions() {
     return log.all().stream().map(command -> command.time() + " " + command).toList();

@@ -1,9 +1,13 @@
 package dev.sluice.publisher;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.core.Payload;
 import dev.sluice.core.Position;
 import dev.sluice.core.Registration;
+import dev.sluice.core.coordination.Checkpoint;
+import dev.sluice.core.coordination.Lease;
 import dev.sluice.core.event.EventIds;
 import dev.sluice.core.event.NewEvent;
 import dev.sluice.core.event.StreamId;
@@ -202,6 +206,51 @@ class RelayTest extends KafkaFixture {
                         == 2
                     ? true
                     : null);
+      }
+    }
+  }
+
+  @Test
+  void O5_aRelayThatIsForgottenHoldsPruningBackNoLonger() {
+    append("a", "1");
+    append("a", "2");
+    try (Relay relay = relay().start()) {
+      assertThat(topic.read(2)).hasSize(2);
+      awaitStatus(Condition.RUNNING);
+      assertThatThrownBy(() -> control().forget())
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessageContaining("stop it everywhere");
+    }
+    append("a", "3");
+    storage
+        .checkpoints()
+        .save(Checkpoint.first("relay/other/0", storage.outbox().head(), Payload.EMPTY, 0));
+    storage.outbox().prune(10);
+    assertThat(storage.outbox().count(Position.START)).isPositive();
+
+    control().forget();
+
+    assertThat(control().status()).isEmpty();
+    storage.outbox().prune(10);
+    assertThat(storage.outbox().count(Position.START)).isZero();
+  }
+
+  /** A store keeps something of each name of a lease for ever. */
+  @Test
+  void relaysThatAreStartedAgainUseTheNamesOfTheirLeasesAgain() {
+    String members = "relay-member/" + name + "/";
+    for (int start = 0; start < 2; start++) {
+      try (Relay one = relay().start();
+          Relay two = relay().start()) {
+        List<String> held =
+            await(
+                "both are members",
+                () -> {
+                  List<String> names =
+                      storage.leases().list(members).stream().map(Lease::name).toList();
+                  return names.size() == 2 ? names : null;
+                });
+        assertThat(held).containsExactly(members + 0, members + 1);
       }
     }
   }
