@@ -124,7 +124,11 @@ public final class Rebuild {
     return String.join("; ", reasons);
   }
 
-  /** Waits for the switch; false if time was up before. */
+  /**
+   * Waits for the switch; false if time was up before.
+   *
+   * @throws IllegalStateException if it was stopped before, or has failed; the cause says why
+   */
   public boolean await(Duration timeout) {
     try {
       return done.get(timeout.toNanos(), TimeUnit.NANOSECONDS);
@@ -165,8 +169,15 @@ public final class Rebuild {
                 LOG.info("{} has caught up and answers from now on", subscription.name());
                 done.complete(true);
               } catch (RuntimeException e) {
-                LOG.error("{} can't be built; the old version goes on", subscription.name(), e);
-                stop();
+                if (isStopped()) {
+                  LOG.info(
+                      "{} was stopped before it had caught up; the old version goes on, and a"
+                          + " rebuild that is started again goes on from here",
+                      subscription.name());
+                } else {
+                  LOG.error("{} can't be built; the old version goes on", subscription.name(), e);
+                  stop();
+                }
                 done.completeExceptionally(e);
               }
             });
@@ -180,7 +191,7 @@ public final class Rebuild {
     Duration moment = Duration.ofSeconds(1);
     String said = "";
     while (true) {
-      if (stopped || subscriptions.isClosed()) {
+      if (isStopped()) {
         throw new IllegalStateException("it was stopped before it had caught up");
       }
       try {
@@ -210,6 +221,10 @@ public final class Rebuild {
         LOG.warn("{}: looking how far it is failed; trying again", subscription.name(), e);
       }
     }
+  }
+
+  private boolean isStopped() {
+    return stopped || subscriptions.isClosed();
   }
 
   private boolean reachesTheHead(Duration moment) {
