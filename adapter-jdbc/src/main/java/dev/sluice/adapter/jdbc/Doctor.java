@@ -16,8 +16,9 @@ import org.postgresql.ds.PGSimpleDataSource;
 
 /**
  * Answers "why does nothing move?" for a store: head and horizon, who holds readers back, whether
- * the sequence and the schema are sound, sizes, and how far each reader and relay is. Only reads;
- * safe to run at any time, also where a storage refuses to start.
+ * the sequence and the schema are sound, sizes, how far each reader and relay is, and at which
+ * events they have stopped. Only reads; safe to run at any time, also where a storage refuses to
+ * start.
  */
 public final class Doctor {
 
@@ -154,24 +155,38 @@ public final class Doctor {
   }
 
   private void readers(Handle handle) {
-    List<String> found =
+    List<Reader> found =
         handle
             .createQuery(database.sql().get("readers"))
             .bind("most", MOST_BEHIND)
             .map(
                 (row, context) ->
-                    "%s: %d%s behind, at position %d, saved %d s ago, token %d"
-                        .formatted(
-                            row.getString("name"),
-                            row.getLong("behind"),
-                            row.getLong("behind") == MOST_BEHIND ? " or more" : "",
-                            row.getLong("position"),
-                            row.getLong("seconds"),
-                            row.getLong("token")))
+                    new Reader(
+                        row.getString("name"),
+                        row.getLong("position"),
+                        row.getLong("token"),
+                        row.getBytes("state"),
+                        row.getLong("behind"),
+                        row.getLong("seconds")))
             .list();
-    found.forEach(reader -> line("reader", reader));
-    if (found.stream().noneMatch(reader -> reader.startsWith("relay/"))) {
+    for (Reader reader : found) {
+      line(
+          "reader",
+          "%s: %s behind, at position %d, saved %d s ago, token %d"
+              .formatted(reader.name, reader.lag(), reader.position, reader.seconds, reader.token));
+      ReaderState.problems(reader.name, reader.state).forEach(this::problem);
+    }
+    if (found.stream().noneMatch(reader -> reader.name.startsWith("relay/"))) {
       line("reader", "no relay has a checkpoint, so the outbox is never pruned");
+    }
+  }
+
+  @SuppressWarnings("ArrayRecordComponent") // never compared
+  private record Reader(
+      String name, long position, long token, byte[] state, long behind, long seconds) {
+
+    String lag() {
+      return behind + (behind == MOST_BEHIND ? " or more" : "");
     }
   }
 

@@ -8,6 +8,10 @@ import dev.sluice.core.Position;
 import dev.sluice.core.coordination.Checkpoint;
 import dev.sluice.core.event.StreamId;
 import dev.sluice.core.store.ExpectedVersion;
+import dev.sluice.core.subscription.FailurePolicy;
+import dev.sluice.core.subscription.Subscription;
+import dev.sluice.core.subscription.SubscriptionListener;
+import dev.sluice.core.subscription.Subscriptions;
 import dev.sluice.testservers.PostgresDatabase;
 import dev.sluice.testservers.PostgresServer;
 import java.io.ByteArrayOutputStream;
@@ -16,7 +20,10 @@ import java.nio.charset.StandardCharsets;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -24,6 +31,8 @@ import org.junit.jupiter.api.Test;
 class DoctorTest {
 
   private static final StreamId STREAM = StreamId.of("account", "42");
+
+  private static final Duration FAST = Duration.ofMillis(1);
 
   private final PostgresDatabase database = PostgresServer.shared().newDatabase();
   private HikariDataSource pool;
@@ -101,6 +110,71 @@ class DoctorTest {
   }
 
   @Test
+  void itSaysAtWhichEventsSubscriptionsHaveStopped() throws Exception {
+    append();
+    CountDownLatch failures = new CountDownLatch(3);
+    FailurePolicy retries =
+        FailurePolicy.STOP.withAttempts(9, Duration.ofHours(1), Duration.ofHours(1));
+    try (Subscriptions running =
+        Subscriptions.builder(storage).listener(new Counting(failures)).build()) {
+      running.start(failing("stops", FailurePolicy.STOP.withAttempts(1, FAST, FAST)));
+      running.start(failing("parks", FailurePolicy.PARK.withAttempts(1, FAST, FAST)));
+      running.start(failing("retries", retries));
+      assertThat(failures.await(60, TimeUnit.SECONDS)).isTrue();
+      Doctor.Finding finding = Doctor.examine(pool, "sluice");
+      String error =
+          "account-42, version 1, try 1: java.lang.IllegalStateException: no such\\nowner";
+      assertThat(finding.problems())
+          .satisfiesExactlyInAnyOrder(
+              problem -> assertThat(problem).contains("/stops/0 is stopped by " + error, "resume"),
+              problem -> assertThat(problem).contains("/parks/0 has parked 1, the first " + error),
+              problem -> assertThat(problem).contains("/retries/0 is failing", error));
+      assertThat(finding.text()).contains("PROBLEM                   subscription/stops/0 is");
+    }
+  }
+
+  private static Subscription failing(String name, FailurePolicy failures) {
+    return Subscription.named(name)
+        .failures(failures)
+        .handler(
+            event -> {
+              throw new IllegalStateException("no such\nowner");
+            });
+  }
+
+  @Test
+  void itSaysAtWhichMessagesRelaysHaveStopped() {
+    String refused =
+        " 0192c0de-0000-7000-8000-000000000000 account-opened a+key p1 too+big%0Aby+far"
+            + " 2026-01-01T00%3A00%3A00Z 3";
+    String start = "\n\nsluice-lane 1\nlayout 1 1 0\n";
+    relay("stops", Position.START + start + "stopped" + refused + "\napplied 0");
+    relay("parks", Position.START + start + "parked" + refused + " p1 1 false\napplied 0");
+    relay("fails", Position.START + "\nbroker+is+away");
+    relay("newer", Position.START + "\n\nsluice-lane 2\nsomething else");
+    relay("fine", Position.START + start + "applied 0");
+    relay("new", "");
+    String error = "message 0192c0de-0000-7000-8000-000000000000 of type account-opened and key";
+    assertThat(Doctor.examine(pool, "sluice").problems())
+        .satisfiesExactlyInAnyOrder(
+            problem ->
+                assertThat(problem)
+                    .contains("relay/stops/0 is stopped by " + error)
+                    .contains("a key, try 3: too big; by far", "RelayControl"),
+            problem ->
+                assertThat(problem).contains("relay/parks/0 has parked 1, the first " + error),
+            problem -> assertThat(problem).contains("relay/fails/0 is failing", "broker is away"),
+            problem -> assertThat(problem).contains("relay/newer/0 keeps its state in a form"));
+  }
+
+  private void relay(String name, String state) {
+    String checkpoint = "relay/" + name + "/0";
+    storage
+        .checkpoints()
+        .save(Checkpoint.first(checkpoint, Position.START, Payload.ofUtf8(state), 0));
+  }
+
+  @Test
   void itFindsWhatKeepsAStorageFromStarting() throws Exception {
     append();
     try (Connection connection = pool.getConnection()) {
@@ -150,6 +224,28 @@ class DoctorTest {
   private static void execute(Connection connection, String sql) throws SQLException {
     try (Statement statement = connection.createStatement()) {
       statement.execute(sql);
+    }
+  }
+
+  /** Counts the failures. */
+  private record Counting(CountDownLatch failures) implements SubscriptionListener {
+
+    @Override
+    public void handled(String subscription, int partition, int events, Duration time) {}
+
+    @Override
+    public void retrying(String subscription, int partition, int attempts, String error) {
+      failures.countDown();
+    }
+
+    @Override
+    public void parked(String subscription, int partition, String error) {
+      failures.countDown();
+    }
+
+    @Override
+    public void stopped(String subscription, int partition, String error) {
+      failures.countDown();
     }
   }
 }

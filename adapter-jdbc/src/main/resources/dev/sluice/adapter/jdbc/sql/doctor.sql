@@ -69,7 +69,7 @@ order by c.relname
 -- The lag of each reader in rows, which are not counted for ever, and since when it saved nothing.
 -- :readers
 select
-  c.name, c.position, c.token,
+  c.name, c.position, c.token, c.state,
   case
     when starts_with(c.name, 'relay/')
     then (
