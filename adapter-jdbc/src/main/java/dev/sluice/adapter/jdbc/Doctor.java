@@ -167,7 +167,8 @@ public final class Doctor {
                         row.getLong("token"),
                         row.getBytes("state"),
                         row.getLong("behind"),
-                        row.getLong("seconds")))
+                        row.getLong("seconds"),
+                        row.getBoolean("run")))
             .list();
     for (Reader reader : found) {
       line(
@@ -175,15 +176,49 @@ public final class Doctor {
           "%s: %s behind, at position %d, saved %d s ago, token %d"
               .formatted(reader.name, reader.lag(), reader.position, reader.seconds, reader.token));
       ReaderState.problems(reader.name, reader.state).forEach(this::problem);
+      if (reader.behind > 0 && !reader.run) {
+        abandoned(reader);
+      }
     }
     if (found.stream().noneMatch(reader -> reader.name.startsWith("relay/"))) {
       line("reader", "no relay has a checkpoint, so the outbox is never pruned");
     }
   }
 
+  /** Others under names of their own may be run without a lease. */
+  private void abandoned(Reader reader) {
+    String name = reader.name;
+    String behind = name + " is " + reader.lag() + " behind and nobody runs it; ";
+    if (name.startsWith("relay/change:")) {
+      problem(
+          name
+              + " is left of a change of the number of lanes that broke off, and holds back pruning"
+              + " of the outbox; change the number again");
+    } else if (name.startsWith("relay/")) {
+      problem(
+          behind
+              + "it holds back pruning of the outbox; if it is retired, delete its checkpoint with"
+              + " checkpoints().delete(\""
+              + name
+              + "\")");
+    } else if (name.startsWith("subscription/")) {
+      problem(
+          behind
+              + "start it, or if it is retired, Subscriptions.forget(\""
+              + name.substring("subscription/".length(), name.lastIndexOf('/'))
+              + "\")");
+    }
+  }
+
   @SuppressWarnings("ArrayRecordComponent") // never compared
   private record Reader(
-      String name, long position, long token, byte[] state, long behind, long seconds) {
+      String name,
+      long position,
+      long token,
+      byte[] state,
+      long behind,
+      long seconds,
+      boolean run) {
 
     String lag() {
       return behind + (behind == MOST_BEHIND ? " or more" : "");

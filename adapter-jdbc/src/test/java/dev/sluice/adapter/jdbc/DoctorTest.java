@@ -6,6 +6,7 @@ import com.zaxxer.hikari.HikariDataSource;
 import dev.sluice.core.Payload;
 import dev.sluice.core.Position;
 import dev.sluice.core.coordination.Checkpoint;
+import dev.sluice.core.coordination.Lease;
 import dev.sluice.core.event.StreamId;
 import dev.sluice.core.store.ExpectedVersion;
 import dev.sluice.core.subscription.FailurePolicy;
@@ -58,6 +59,7 @@ class DoctorTest {
       hold(connection);
       append();
       storage.checkpoints().save(Checkpoint.first("relay/bank", Position.START, Payload.EMPTY, 0));
+      hold("relay/bank");
       assertThat(Doctor.examine(pool, "sluice").text())
           .contains("last event stored         position 196608 (commit 3)")
           .contains("last event readable       position 65536 (commit 1)")
@@ -172,6 +174,52 @@ class DoctorTest {
     storage
         .checkpoints()
         .save(Checkpoint.first(checkpoint, Position.START, Payload.ofUtf8(state), 0));
+  }
+
+  @Test
+  void itNamesReadersThatAreBehindAndThatNobodyRuns() {
+    append();
+    append();
+    for (String name : List.of("subscription/dead/0", "subscription/live/0")) {
+      storage.checkpoints().save(Checkpoint.first(name, Position.START, Payload.EMPTY, 0));
+    }
+    relay("dead", new Position(1 << 16) + "\n");
+    // Keeps back the last message that it has published.
+    relay("idle", new Position(2 << 16) + "\n");
+    relay("live", "");
+    hold("subscription/live/0");
+    hold("relay/live/0");
+    assertThat(Doctor.examine(pool, "sluice").problems())
+        .containsExactlyInAnyOrder(
+            "subscription/dead/0 is 2 behind and nobody runs it; start it, or if it is retired,"
+                + " Subscriptions.forget(\"dead\")",
+            "relay/dead/0 is 1 behind and nobody runs it; it holds back pruning of the outbox; if"
+                + " it is retired, delete its checkpoint with"
+                + " checkpoints().delete(\"relay/dead/0\")");
+  }
+
+  @Test
+  void itKnowsAChangeOfTheNumberOfLanes() {
+    append();
+    relay("bank", "");
+    storage
+        .checkpoints()
+        .save(Checkpoint.first("relay/change:bank", Position.START, Payload.EMPTY, 0));
+    Lease change = hold("relay-change/bank");
+    assertThat(Doctor.examine(pool, "sluice").problems()).isEmpty();
+    storage.leases().release(change);
+    assertThat(Doctor.examine(pool, "sluice").problems())
+        .hasSize(2)
+        .anyMatch(problem -> problem.startsWith("relay/bank/0 is 1 behind and nobody runs it"))
+        .anyMatch(
+            problem ->
+                problem.startsWith("relay/change:bank")
+                    && problem.contains("broke off")
+                    && !problem.contains("delete"));
+  }
+
+  private Lease hold(String lease) {
+    return storage.leases().acquire(lease, "me", Duration.ofHours(1)).orElseThrow();
   }
 
   @Test

@@ -66,7 +66,9 @@ join pg_namespace n on n.oid = c.relnamespace
 where n.nspname = :schema and not (i.indisvalid and i.indisready)
 order by c.relname
 
--- The lag of each reader in rows, which are not counted for ever, and since when it saved nothing.
+-- The lag of each reader in rows, which are not counted for ever, since when it saved nothing, and
+-- whether somebody runs it. A relay's checkpoint has the position up to which messages may be
+-- pruned; how far it has come stands in its state. A change of the number of lanes runs them all.
 -- :readers
 select
   c.name, c.position, c.token, c.state,
@@ -74,12 +76,22 @@ select
     when starts_with(c.name, 'relay/')
     then (
       select count(*) from (
-        select from {schema}.outbox m where m.position > c.position limit :most) passed)
+        select from {schema}.outbox m
+        where m.position > greatest(
+          c.position, substring(encode(c.state, 'escape') from '^p1-([0-9]{1,18})')::bigint)
+        limit :most) passed)
     else (
       select count(*) from (
         select from {schema}.event e where e.position > c.position limit :most) passed)
   end as behind,
-  extract(epoch from clock_timestamp() - c.saved_at)::bigint as seconds
+  extract(epoch from clock_timestamp() - c.saved_at)::bigint as seconds,
+  exists (
+    select from {schema}.lease l
+    where l.expires_at > clock_timestamp()
+      and (l.name = c.name
+        or starts_with(c.name, 'relay/')
+        and l.name
+          = 'relay-change/' || regexp_replace(c.name, '^relay/(change:)?|/[0-9]+$', '', 'g'))) as run
 from {schema}.checkpoint c
 order by c.name
 
