@@ -173,8 +173,13 @@ public final class Doctor {
     for (Reader reader : found) {
       line(
           "reader",
-          "%s: %s behind, at position %d, saved %d s ago, token %d"
-              .formatted(reader.name, reader.lag(), reader.position, reader.seconds, reader.token));
+          "%s: %sat position %d, saved %d s ago, token %d"
+              .formatted(
+                  reader.name,
+                  reader.behind < 0 ? "" : reader.lag() + " behind, ",
+                  reader.position,
+                  reader.seconds,
+                  reader.token));
       ReaderState.problems(reader.name, reader.state).forEach(this::problem);
       if (reader.behind > 0 && !reader.run) {
         abandoned(reader);

@@ -223,6 +223,35 @@ class DoctorTest {
   }
 
   @Test
+  void itListsNothingAsAReaderThatReadsNothing() {
+    append();
+    for (String name :
+        List.of(
+            "process-deadlines/a/0",
+            "relay-control/a",
+            "subscription-commands/a",
+            "projection/a",
+            "backfill/a/0",
+            "mine")) {
+      storage.checkpoints().save(Checkpoint.first(name, Position.START, Payload.EMPTY, 0));
+    }
+    for (String name :
+        List.of("subscription/a/member/me", "relay-member/a/me", "subscription/a/0")) {
+      storage.leases().release(hold(name));
+    }
+    hold("relay-member/b/me");
+    Doctor.Finding finding = Doctor.examine(pool, "sluice");
+    assertThat(finding.problems()).isEmpty();
+    assertThat(finding.text().lines().filter(line -> line.matches("(reader|lease) .*")))
+        .satisfiesExactly(
+            line -> assertThat(line).contains("backfill/a/0: at position 0, "),
+            line -> assertThat(line).contains("mine: 1 behind, at position 0, "),
+            line -> assertThat(line).contains("no relay has a checkpoint"),
+            line -> assertThat(line).contains("relay-member/b/me: me for"),
+            line -> assertThat(line).contains("subscription/a/0: nobody, last me"));
+  }
+
+  @Test
   void itFindsWhatKeepsAStorageFromStarting() throws Exception {
     append();
     try (Connection connection = pool.getConnection()) {

@@ -69,10 +69,13 @@ order by c.relname
 -- The lag of each reader in rows, which are not counted for ever, since when it saved nothing, and
 -- whether somebody runs it. A relay's checkpoint has the position up to which messages may be
 -- pruned; how far it has come stands in its state. A change of the number of lanes runs them all.
+-- Where messages are made from history, they have positions of their own, and so no lag. What reads
+-- nothing is left out.
 -- :readers
 select
   c.name, c.position, c.token, c.state,
   case
+    when starts_with(c.name, 'backfill/') then -1
     when starts_with(c.name, 'relay/')
     then (
       select count(*) from (
@@ -93,8 +96,10 @@ select
         and l.name
           = 'relay-change/' || regexp_replace(c.name, '^relay/(change:)?|/[0-9]+$', '', 'g'))) as run
 from {schema}.checkpoint c
+where c.name !~ '^(process-deadlines|projection|relay-control|subscription-commands)/'
 order by c.name
 
+-- Of members only those that are there: each process has been one under another name.
 -- :holders
 select
   name, owner, token,
@@ -103,4 +108,5 @@ select
     then extract(epoch from expires_at - clock_timestamp())::bigint
   end as seconds
 from {schema}.lease
+where expires_at > clock_timestamp() or name !~ '^(subscription/[^/]+/member|relay-member)/'
 order by name
