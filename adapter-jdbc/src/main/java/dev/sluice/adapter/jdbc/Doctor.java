@@ -51,9 +51,12 @@ public final class Doctor {
    * Examines a store.
    *
    * @param schema the schema that the storage was built with; {@code sluice} by default
+   * @throws IllegalArgumentException if no storage can have a schema of this name
    * @throws dev.sluice.core.StoreUnavailableException if the server can't be reached
    */
   public static Finding examine(DataSource dataSource, String schema) {
+    // Refuses what it refuses for a storage.
+    JdbcStorage.builder(dataSource).schema(schema);
     Doctor doctor = new Doctor(dataSource, schema);
     String doing = "examining the store";
     Database.translating(doing, () -> doctor.database.call(doing, doctor::examine));
@@ -85,6 +88,11 @@ public final class Doctor {
   private boolean examine(Connection connection) throws SQLException {
     check(() -> StartUpChecks.server(connection));
     int version = new Schema(database).version(connection);
+    if (version == 0) {
+      line("schema", database.schema() + ", no store");
+      noStore(connection);
+      return finish();
+    }
     line("schema", "%s, version %d of %d".formatted(database.schema(), version, Schema.latest()));
     if (version != Schema.latest()) {
       problem(
@@ -101,6 +109,25 @@ public final class Doctor {
     leases(handle);
     tables(handle);
     return finish();
+  }
+
+  /** To start a storage would create one, beside the one that was meant. */
+  private void noStore(Connection connection) throws SQLException {
+    try (PreparedStatement select = connection.prepareStatement(database.sql().get("stores"))) {
+      select.setString(1, database.schema());
+      try (ResultSet row = select.executeQuery()) {
+        row.next();
+        String stores = row.getString(2);
+        problem(
+            (row.getBoolean(1)
+                    ? "the schema " + database.schema() + " holds no store"
+                    : "there is no schema " + database.schema() + " in this database")
+                + (stores.isEmpty()
+                    ? ", and there is no store in any other; start a JdbcStorage, or run what"
+                        + " schemaSql() returns"
+                    : "; those with a store are: " + stores));
+      }
+    }
   }
 
   private void order(Connection connection) throws SQLException {

@@ -1,6 +1,7 @@
 package dev.sluice.adapter.jdbc;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.zaxxer.hikari.HikariDataSource;
 import dev.sluice.core.Payload;
@@ -252,6 +253,26 @@ class DoctorTest {
   }
 
   @Test
+  void itSaysWhichSchemasHaveAStore() throws Exception {
+    JdbcStorage.builder(pool).schema("another").build().close();
+    String stores = "; those with a store are: another, sluice";
+    assertThat(Doctor.examine(pool, "sluise").problems())
+        .containsExactly("there is no schema sluise in this database" + stores);
+    assertThat(Doctor.examine(pool, "public").problems())
+        .containsExactly("the schema public holds no store" + stores);
+    try (Connection connection = pool.getConnection()) {
+      execute(connection, "drop schema another cascade; drop schema sluice cascade");
+    }
+    assertThat(Doctor.examine(pool, "sluice").problems())
+        .containsExactly(
+            "there is no schema sluice in this database, and there is no store in any other;"
+                + " start a JdbcStorage, or run what schemaSql() returns");
+    assertThatThrownBy(() -> Doctor.examine(pool, "Sluice"))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("'Sluice' is not a schema name");
+  }
+
+  @Test
   void itFindsWhatKeepsAStorageFromStarting() throws Exception {
     append();
     try (Connection connection = pool.getConnection()) {
@@ -264,7 +285,8 @@ class DoctorTest {
   @Test
   void asAProgramItPrintsWhatItFoundAndEndsWithIt() {
     assertThat(run(0, url(), "sluice")).contains("problems", "none");
-    assertThat(run(1, url(), "elsewhere")).contains("PROBLEM", "the schema is not up to date");
+    assertThat(run(1, url(), "elsewhere")).contains("PROBLEM", "there is no schema elsewhere");
+    assertThat(run(2, url(), "no schema")).contains("'no schema' is not a schema name");
     assertThat(run(2)).contains("Usage: Doctor");
     assertThat(run(2, "jdbc:other:x")).contains("jdbc:other:x");
     assertThat(run(2, "jdbc:postgresql://localhost:1/none")).contains("check that the server runs");

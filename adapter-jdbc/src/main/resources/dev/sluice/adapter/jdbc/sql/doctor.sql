@@ -47,6 +47,21 @@ select
 from pg_sequence s
 where s.seqrelid = '{schema}.commit_number'::regclass
 
+-- Whether the schema is there, and which ones have a store.
+-- :stores
+select
+  exists (select from pg_namespace where nspname = ?),
+  array_to_string(
+    array(
+      select n.nspname
+      from pg_namespace n
+      join pg_class c on c.relnamespace = n.oid
+      where c.relname in ('schema_version', 'commit_number')
+      group by n.nspname
+      having count(*) = 2
+      order by n.nspname),
+    ', ')
+
 -- :sizes
 select
   c.relname as name,
