@@ -21,6 +21,7 @@ final class Failures {
   private static final String LOCK_NOT_AVAILABLE = "55P03";
   private static final String CANCELLED = "57014";
   private static final String MISSING_PRIVILEGE = "42501";
+  private static final String NO_SUCH_DATABASE = "3D000";
   private static final String READ_ONLY_TRANSACTION = "25006";
   private static final String IDLE_IN_TRANSACTION = "25P03";
 
@@ -94,7 +95,21 @@ final class Failures {
    * @param thrown what wraps the exception, or the exception itself
    */
   static SluiceException translate(String doing, SQLException e, Throwable thrown) {
-    String state = state(e);
+    String state = state(innermost(e));
+    if (state.startsWith("28")) {
+      return new StoreRefusedException(
+          "PostgreSQL: the login of this data source was refused ("
+              + oneLine(e)
+              + "); correct the user and the password, or what the server's pg_hba.conf allows",
+          thrown);
+    }
+    if (state.equals(NO_SUCH_DATABASE)) {
+      return new StoreRefusedException(
+          "PostgreSQL: the database of this data source is not there ("
+              + oneLine(e)
+              + "); correct the name in its URL, or create the database",
+          thrown);
+    }
     if (state.equals(MISSING_PRIVILEGE)) {
       return new StoreRefusedException(
           "PostgreSQL: the user of this data source may not do what "
@@ -160,10 +175,22 @@ final class Failures {
         thrown);
   }
 
-  static String oneLine(SQLException e) {
+  /** Of the innermost exception: a pool's own only says that there was no connection. */
+  static String oneLine(SQLException thrown) {
+    SQLException e = innermost(thrown);
     String message = e.getMessage() == null ? e.toString() : e.getMessage();
     return message.replaceAll("\\s*\\n\\s*", "; ")
         + (e.getSQLState() == null ? "" : " [" + state(e) + "]");
+  }
+
+  private static SQLException innermost(SQLException e) {
+    SQLException innermost = e;
+    for (Throwable cause = e.getCause(); cause != null; cause = cause.getCause()) {
+      if (cause instanceof SQLException sql) {
+        innermost = sql;
+      }
+    }
+    return innermost;
   }
 
   private static String constraint(SQLException e) {

@@ -3,6 +3,7 @@ package dev.sluice.adapter.jdbc;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
 import dev.sluice.core.Payload;
 import dev.sluice.core.Position;
@@ -148,6 +149,42 @@ class StartUpTest {
                 throw Objects.requireNonNull(e.getCause());
               }
             }));
+  }
+
+  @Test
+  void aLoginOrDatabaseThatIsWrongIsRefusedAlsoBehindAPool() {
+    String elsewhere = database.url().replaceFirst("/[^/?]+(\\?.*)?$", "/no_such_database$1");
+    for (PostgresDatabase wrong :
+        List.of(
+            new PostgresDatabase(database.url(), "no_such_user", "secret"),
+            new PostgresDatabase(elsewhere, database.user(), database.password()))) {
+      try (HikariDataSource theirs = impatient(wrong.dataSource())) {
+        for (DataSource source : List.of(wrong.dataSource(), theirs)) {
+          assertThatThrownBy(() -> JdbcStorage.create(source))
+              .isInstanceOf(StoreRefusedException.class)
+              .hasMessageContaining("no_such_")
+              .hasMessageContaining("correct the ")
+              .hasMessageNotContaining("Connection is not available");
+        }
+      }
+    }
+    PGSimpleDataSource nobody = new PGSimpleDataSource();
+    nobody.setUrl("jdbc:postgresql://localhost:1/none");
+    try (HikariDataSource theirs = impatient(nobody)) {
+      assertThatThrownBy(() -> JdbcStorage.create(theirs))
+          .isInstanceOf(StoreUnavailableException.class)
+          .hasMessageContaining("localhost:1 refused")
+          .hasMessageContaining("check that the server runs");
+    }
+  }
+
+  /** A pool that starts without a connection, and soon gives up waiting for one. */
+  private static HikariDataSource impatient(DataSource source) {
+    HikariConfig config = new HikariConfig();
+    config.setDataSource(source);
+    config.setInitializationFailTimeout(-1);
+    config.setConnectionTimeout(1_000);
+    return new HikariDataSource(config);
   }
 
   @Test
