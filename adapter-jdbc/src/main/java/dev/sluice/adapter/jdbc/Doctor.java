@@ -131,6 +131,7 @@ public final class Doctor {
   }
 
   private void order(Connection connection) throws SQLException {
+    boolean known;
     try (PreparedStatement select =
             connection.prepareStatement(
                 "select pg_sequence_last_value('"
@@ -140,16 +141,18 @@ public final class Doctor {
                     + ".event)");
         ResultSet row = select.executeQuery()) {
       row.next();
-      line("last commit number drawn", String.valueOf(row.getLong(1)));
+      long drawn = row.getLong(1);
+      known = !row.wasNull();
+      line("last commit number drawn", known ? String.valueOf(drawn) : "unknown");
       line(
           "last event stored",
           "position %d (commit %d)".formatted(row.getLong(2), row.getLong(2) >> 16));
     }
-    check(
-        () -> {
-          long safe = new Horizon(database, new EventKinds(database)).head(connection);
-          line("last event readable", "position %d (commit %d)".formatted(safe, safe >> 16));
-        });
+    if (known) {
+      check(() -> readable(connection));
+    } else {
+      line("last event readable", "unknown");
+    }
     List<OpenAppends.OpenAppend> open = OpenAppends.list(connection, database.sql());
     if (open.isEmpty()) {
       line("held back by", "nobody: all that is stored can be read");
@@ -179,6 +182,11 @@ public final class Doctor {
                 + " (pg_terminate_backend, or rollback prepared)");
       }
     }
+  }
+
+  private void readable(Connection connection) throws SQLException {
+    long safe = new Horizon(database, new EventKinds(database)).head(connection);
+    line("last event readable", "position %d (commit %d)".formatted(safe, safe >> 16));
   }
 
   private void readers(Handle handle) {

@@ -56,6 +56,7 @@ public final class JdbcStorage implements Storage {
             "connecting",
             connection -> {
               StartUpChecks.server(connection);
+              StartUpChecks.rights(connection, database.sql(), builder.schema);
               return describe(connection, builder.schema);
             });
     Schema schema = new Schema(database);

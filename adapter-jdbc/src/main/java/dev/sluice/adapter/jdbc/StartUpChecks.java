@@ -83,6 +83,25 @@ final class StartUpChecks {
     }
   }
 
+  /** Of what is there of the schema; what is still to be created will be the user's own. */
+  static void rights(Connection connection, Sql sql, String schema) throws SQLException {
+    StringBuilder grants = new StringBuilder();
+    try (PreparedStatement select = connection.prepareStatement(sql.get("missing-grants"))) {
+      select.setString(1, schema);
+      select.setString(2, schema);
+      try (ResultSet rows = select.executeQuery()) {
+        while (rows.next()) {
+          grants.append("\n  ").append(rows.getString(1)).append(';');
+        }
+      }
+    }
+    if (!grants.isEmpty()) {
+      refuse(
+          "the user of this data source may not do all that a storage does",
+          "take the user who owns the schema, or let that one run:" + grants);
+    }
+  }
+
   /** Once the schema is there. */
   static void sequence(Connection connection, Sql sql) throws SQLException {
     try (PreparedStatement select = connection.prepareStatement(sql.get("sequence-check"));
@@ -113,11 +132,14 @@ final class StartUpChecks {
       }
       long drawn = row.getLong(4);
       if (row.wasNull()) {
+        if (!row.getBoolean(7)) {
+          refuse(
+              "the sequence commit_number may not be read by this user",
+              "grant usage, select on sequence " + sql.get("schema") + ".commit_number to it");
+        }
         refuse(
-            "the sequence commit_number was never drawn from, or may not be read",
-            "grant usage and select on it, or run: select nextval('"
-                + sql.get("schema")
-                + ".commit_number')");
+            "the sequence commit_number was never drawn from",
+            "run: select nextval('" + sql.get("schema") + ".commit_number')");
       }
       long needed = row.getLong(5);
       if (drawn < needed) {

@@ -273,6 +273,32 @@ class DoctorTest {
   }
 
   @Test
+  void itGoesOnForAUserWhoOnlyReads() throws Exception {
+    append();
+    try (Connection connection = pool.getConnection();
+        OtherUser user = OtherUser.of(database)) {
+      execute(connection, "grant usage on schema sluice to " + user.name());
+      execute(connection, "grant select on all tables in schema sluice to " + user.name());
+      Doctor.Finding blind = Doctor.examine(user.dataSource(), "sluice");
+      assertThat(blind.problems())
+          .containsExactly(
+              "the sequence commit_number may not be read by this user; grant usage, select on"
+                  + " sequence \"sluice\".commit_number to it");
+      assertThat(blind.text())
+          .contains("last commit number drawn  unknown", "last event stored         position 65536")
+          .contains("last event readable       unknown", "table ");
+      execute(connection, "grant select on sequence sluice.commit_number to " + user.name());
+      assertThat(Doctor.examine(user.dataSource(), "sluice").problems()).isEmpty();
+      execute(connection, "alter sequence sluice.commit_number restart");
+      assertThat(Doctor.examine(user.dataSource(), "sluice").problems())
+          .anyMatch(
+              problem ->
+                  problem.contains(
+                      "was never drawn from; run: select nextval('\"sluice\".commit_number')"));
+    }
+  }
+
+  @Test
   void itFindsWhatKeepsAStorageFromStarting() throws Exception {
     append();
     try (Connection connection = pool.getConnection()) {

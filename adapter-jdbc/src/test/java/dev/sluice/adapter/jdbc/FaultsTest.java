@@ -453,29 +453,24 @@ class FaultsTest {
   }
 
   @Test
-  void aUserWithoutRightsIsTold() throws Exception {
-    String user = "reader_" + EventIds.next().toString().replace("-", "");
+  void aUserWhoLosesRightsIsTold() throws Exception {
     try (JdbcStorage storage = JdbcStorage.create(pool);
+        OtherUser user = OtherUser.of(database);
         Connection connection = pool.getConnection()) {
       storage.eventStore().append(STREAM, ExpectedVersion.any(), List.of(Events.event(0)));
-      execute(connection, "create role " + user + " login password 'secret'");
-      execute(connection, "grant usage on schema sluice to " + user);
-      execute(connection, "grant select on all tables in schema sluice to " + user);
-      execute(connection, "grant select on all sequences in schema sluice to " + user);
-      PostgresDatabase asUser = new PostgresDatabase(database.url(), user, "secret");
-      try (HikariDataSource theirs = PostgresFixture.pool(asUser, 2);
-          JdbcStorage reading = JdbcStorage.create(theirs)) {
-        assertThat(Events.readAll(reading.globalLog())).hasSize(1);
+      execute(connection, Readme.sql("grant usage on").replace("my_service", user.name()));
+      try (JdbcStorage theirs = JdbcStorage.create(user.dataSource())) {
+        execute(connection, "revoke insert on sluice.event from " + user.name());
+        assertThat(Events.readAll(theirs.globalLog())).hasSize(1);
         assertThatThrownBy(
                 () ->
-                    reading
+                    theirs
                         .eventStore()
                         .append(STREAM, ExpectedVersion.any(), List.of(Events.event(0))))
             .isInstanceOf(StoreRefusedException.class)
             .hasMessageContaining("permission denied")
             .hasMessageContaining("grant it");
       }
-      execute(connection, "drop owned by " + user + "; drop role " + user);
     }
   }
 

@@ -25,6 +25,7 @@ import java.sql.Statement;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
+import java.util.stream.Collectors;
 import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
@@ -198,6 +199,52 @@ class StartUpTest {
       try (JdbcStorage storage = JdbcStorage.create(theirs)) {
         append(storage);
       }
+    }
+  }
+
+  @Test
+  void whoMayNotDoAllThatAStorageDoesIsToldWhatToGrant() throws Exception {
+    JdbcStorage.create(pool).close();
+    try (OtherUser user = OtherUser.of(database)) {
+      assertThatThrownBy(() -> JdbcStorage.create(user.dataSource()))
+          .isInstanceOf(StoreRefusedException.class)
+          .hasMessageContaining("\n  grant usage on schema sluice to " + user.name() + ";\n");
+      execute(Readme.sql("grant usage on schema").replace("my_service", user.name()));
+      String everything =
+          """
+          usage on schema sluice
+          select on sluice.schema_version
+          select, insert on sluice.event
+          select, insert on sluice.event_kind
+          select, insert, delete on sluice.outbox
+          select, update on sluice.outbox_pruned
+          select, insert, update, delete on sluice.checkpoint
+          select, insert, update, delete on sluice.lease
+          select, insert, update, delete on sluice.snapshot
+          usage, select on sequence sluice.commit_number
+          """;
+      for (String line : everything.lines().toList()) {
+        String[] rights = line.split(" on ", 2);
+        for (String right : rights[0].split(", ", -1)) {
+          String one = right + " on " + rights[1];
+          execute("revoke " + one + " from " + user.name());
+          assertThatThrownBy(() -> JdbcStorage.create(user.dataSource()))
+              .as(one)
+              .isInstanceOf(StoreRefusedException.class)
+              .hasMessageEndingWith("\n  grant " + one + " to " + user.name() + ";");
+          execute("grant " + one + " to " + user.name());
+        }
+      }
+      execute("revoke all on all tables in schema sluice from " + user.name());
+      assertThatThrownBy(() -> JdbcStorage.create(user.dataSource()))
+          .hasMessageContaining(
+              "\n  grant select, insert on sluice.event to " + user.name() + ";\n");
+      execute(
+          everything
+              .lines()
+              .map(line -> "grant " + line + " to " + user.name())
+              .collect(Collectors.joining(";")));
+      JdbcStorage.create(user.dataSource()).close();
     }
   }
 

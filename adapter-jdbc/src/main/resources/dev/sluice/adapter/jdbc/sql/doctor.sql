@@ -43,9 +43,44 @@ select
     select from pg_depend d
     where d.refclassid = 'pg_class'::regclass
       and (d.classid = 'pg_attrdef'::regclass and d.refobjid = s.seqrelid
-        or d.classid = 'pg_class'::regclass and d.objid = s.seqrelid and d.deptype in ('a', 'i')))
+        or d.classid = 'pg_class'::regclass and d.objid = s.seqrelid and d.deptype in ('a', 'i'))),
+  has_sequence_privilege(s.seqrelid, 'usage') or has_sequence_privilege(s.seqrelid, 'select')
 from pg_sequence s
 where s.seqrelid = '{schema}.commit_number'::regclass
+
+-- What this user may not do and a storage does, as the statements that would grant it. What isn't
+-- there yet will be this user's own.
+-- :missing-grants
+select format('grant usage on schema %I to %I', n.nspname, current_user), 0 as place
+from pg_namespace n
+where n.nspname = ? and not has_schema_privilege(n.oid, 'usage')
+union all
+select
+  format(
+    'grant %s on %s%I.%I to %I',
+    string_agg(needed.may, ', ' order by needed.number),
+    case when c.relkind = 'S' then 'sequence ' else '' end,
+    n.nspname, c.relname, current_user),
+  o.place
+from (values
+  (1, 'commit_number', 'usage, select'),
+  (2, 'schema_version', 'select'),
+  (3, 'event', 'select, insert'),
+  (4, 'event_kind', 'select, insert'),
+  (5, 'outbox', 'select, insert, delete'),
+  (6, 'outbox_pruned', 'select, update'),
+  (7, 'checkpoint', 'select, insert, update, delete'),
+  (8, 'lease', 'select, insert, update, delete'),
+  (9, 'snapshot', 'select, insert, update, delete')) o (place, name, rights)
+cross join string_to_table(o.rights, ', ') with ordinality needed (may, number)
+join pg_namespace n on n.nspname = ?
+join pg_class c on c.relnamespace = n.oid and c.relname = o.name
+where not case
+  when c.relkind = 'S' then has_sequence_privilege(c.oid, needed.may)
+  else has_table_privilege(c.oid, needed.may)
+end
+group by o.place, c.relkind, n.nspname, c.relname
+order by place
 
 -- Whether the schema is there, and which ones have a store.
 -- :stores
