@@ -237,10 +237,8 @@ public final class Doctor {
     } else if (name.startsWith("relay/")) {
       problem(
           behind
-              + "it holds back pruning of the outbox; if it is retired, delete its checkpoint with"
-              + " checkpoints().delete(\""
-              + name
-              + "\")");
+              + "it holds back pruning of the outbox; start it, or if it is retired, call"
+              + " RelayControl.forget()");
     } else if (name.startsWith("subscription/")) {
       problem(
           behind

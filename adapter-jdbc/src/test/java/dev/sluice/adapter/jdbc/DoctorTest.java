@@ -194,9 +194,8 @@ class DoctorTest {
         .containsExactlyInAnyOrder(
             "subscription/dead/0 is 2 behind and nobody runs it; start it, or if it is retired,"
                 + " Subscriptions.forget(\"dead\")",
-            "relay/dead/0 is 1 behind and nobody runs it; it holds back pruning of the outbox; if"
-                + " it is retired, delete its checkpoint with"
-                + " checkpoints().delete(\"relay/dead/0\")");
+            "relay/dead/0 is 1 behind and nobody runs it; it holds back pruning of the outbox;"
+                + " start it, or if it is retired, call RelayControl.forget()");
   }
 
   @Test
