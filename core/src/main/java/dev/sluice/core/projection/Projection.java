@@ -36,10 +36,28 @@ public final class Projection<T> {
     this.handlers = new LinkedHashMap<>(builder.handlers);
     this.categories = Set.copyOf(builder.categories);
     this.types = codec.storedTypes(handlers.keySet());
-    if (types.isEmpty()) {
+    if (handlers.isEmpty()) {
       throw new IllegalArgumentException(
-          "the projection '" + name + "' handles no registered event; add a handler with on(…)");
+          "the projection '" + name + "' handles no event; add a handler with on(…)");
     }
+    handlers.keySet().forEach(this::refuseIfNeverCalled);
+  }
+
+  private void refuseIfNeverCalled(Class<?> handled) {
+    if (codec.currentClasses().stream().anyMatch(handled::isAssignableFrom)) {
+      return;
+    }
+    boolean former =
+        codec.types().namesByClass().keySet().stream().anyMatch(handled::isAssignableFrom);
+    throw new IllegalArgumentException(
+        "the projection '"
+            + name
+            + "' handles "
+            + handled.getName()
+            + (former
+                ? ", which an upcaster turns into another class before; handle that one"
+                : ", which no registered event is; register its classes with the EventTypes of the"
+                    + " projection's codec"));
   }
 
   /**
@@ -139,7 +157,12 @@ public final class Projection<T> {
       return this;
     }
 
-    /** Builds the projection. */
+    /**
+     * Builds the projection.
+     *
+     * @throws IllegalArgumentException if a handler would never be called, because none of its
+     *     classes is registered, or an upcaster turns each of them into another
+     */
     public Projection<T> build() {
       return new Projection<>(this);
     }

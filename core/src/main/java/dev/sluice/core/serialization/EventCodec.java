@@ -8,6 +8,7 @@ import dev.sluice.core.event.Metadata;
 import dev.sluice.core.event.RecordedEvent;
 import java.util.Collection;
 import java.util.HashMap;
+import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
@@ -137,6 +138,18 @@ public final class EventCodec {
       }
     }
     return names;
+  }
+
+  /** The registered classes that a stored event can be of once it is read: no former ones. */
+  public Set<Class<?>> currentClasses() {
+    Set<Class<?>> classes = new LinkedHashSet<>();
+    for (String name : types.names()) {
+      Class<?> stored = types.classOf(name).orElseThrow();
+      if (!upcasters.containsKey(stored)) {
+        classes.add(stored);
+      }
+    }
+    return classes;
   }
 
   /** The bytes of metadata; none for none. */
