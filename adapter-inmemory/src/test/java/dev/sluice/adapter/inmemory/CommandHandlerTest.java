@@ -385,6 +385,75 @@ class CommandHandlerTest {
         .hasMessageContaining("category of its own");
   }
 
+  sealed interface Told extends DomainEvent {
+
+    sealed interface Loudly extends Told {}
+  }
+
+  @EventType("whispered")
+  record Whispered() implements Told {}
+
+  @EventType("shouted")
+  record Shouted() implements Told.Loudly {}
+
+  interface Open extends DomainEvent {}
+
+  @EventType("opened")
+  record Opened() implements Open {}
+
+  private <E extends DomainEvent> CommandHandler<List<E>, Long, E> storing(
+      Class<E> eventClass, Class<? extends DomainEvent> registered) {
+    return CommandHandler.builder(
+            storage,
+            EventCodec.of(EventTypes.of(registered), JacksonSerializer.create()),
+            "told",
+            eventClass,
+            new Decider<List<E>, Long, E>() {
+              @Override
+              public Long initial() {
+                return 0L;
+              }
+
+              @Override
+              public Long evolve(Long state, E event) {
+                return state + 1;
+              }
+
+              @Override
+              public List<E> decide(List<E> command, Long state) {
+                return command;
+              }
+            })
+        .build();
+  }
+
+  @Test
+  void an_event_class_that_is_not_registered_is_refused_before_the_first_command() {
+    assertThatThrownBy(() -> storing(Told.class, Whispered.class))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("'told'")
+        .hasMessageContaining(Shouted.class.getName())
+        .hasMessageContaining("register it with");
+    assertThatThrownBy(() -> storing(Whispered.class, Moved.class))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining(Whispered.class.getName());
+    assertThatThrownBy(() -> storing(Open.class, Moved.class))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining(Open.class.getName());
+  }
+
+  @Test
+  void
+      event_classes_that_are_registered_are_accepted_and_of_an_unsealed_interface_some_are_enough() {
+    assertThat(
+            storing(Told.class, Told.class)
+                .handle("1", List.of(new Whispered(), new Shouted()))
+                .version())
+        .isEqualTo(2);
+    assertThat(storing(Open.class, Opened.class).handle("2", List.of(new Opened())).version())
+        .isEqualTo(1);
+  }
+
   @Test
   void fifty_commands_at_the_same_moment_are_all_carried_out_once() throws Exception {
     CyclicBarrier start = new CyclicBarrier(50);

@@ -398,10 +398,32 @@ public final class CommandHandler<C, S, E extends DomainEvent> {
       return this;
     }
 
-    /** Builds the handler. */
+    /**
+     * Builds the handler.
+     *
+     * @throws IllegalArgumentException if the category is none, or one of the event classes is not
+     *     registered with the codec: of a sealed interface each one, otherwise at least one
+     */
     public CommandHandler<C, S, E> build() {
       StreamId.of(category, "x");
+      refuseUnregistered(eventClass);
       return new CommandHandler<>(this);
+    }
+
+    private void refuseUnregistered(Class<?> type) {
+      if (type.isSealed()) {
+        for (Class<?> permitted : type.getPermittedSubclasses()) {
+          refuseUnregistered(permitted);
+        }
+      } else if (codec.types().namesByClass().keySet().stream().noneMatch(type::isAssignableFrom)) {
+        throw new IllegalArgumentException(
+            "the events of category '"
+                + category
+                + "' can't be stored, because "
+                + type.getName()
+                + " has no registered event type name; give it an @EventType and register it with"
+                + " the EventTypes of the handler's codec");
+      }
     }
   }
 }
