@@ -587,6 +587,21 @@ class CommandHandlerTest {
     assertThat(result.state().aggregate().amount).isEqualTo(14);
   }
 
+  @Test
+  @SuppressWarnings("unchecked")
+  void snapshots_of_an_aggregate_in_the_style_of_classes_are_refused() {
+    var history =
+        (Class<AggregateDecider.History<Purse, Moved>>) (Class<?>) AggregateDecider.History.class;
+    var purses =
+        CommandHandler.builder(
+                storage, codec, "purse", Moved.class, AggregateDecider.<Purse, Moved>of(Purse::new))
+            .snapshots(new SnapshotPolicy<>("purse-1", history, 3));
+    assertThatThrownBy(purses::build)
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("'purse'")
+        .hasMessageContaining("Decider");
+  }
+
   private CommandHandler<Long, Balance, Moved> snapshotting() {
     return builder(account).snapshots(new SnapshotPolicy<>("balance-1", Balance.class, 3)).build();
   }

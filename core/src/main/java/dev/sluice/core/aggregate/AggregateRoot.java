@@ -9,6 +9,11 @@ import java.util.List;
  * {@link #apply} changes the fields. Run it with {@link AggregateDecider}. Not safe for use by
  * several threads; each command gets an instance of its own.
  *
+ * <p>Its state is its history, to which each command applies all events; so there are no snapshots.
+ * For long streams, {@link CommandHandler.Builder#singleWriter} keeps histories in memory, which
+ * saves reading them. Where applying them takes too long as well, write the aggregate as a {@link
+ * Decider}, whose state may have snapshots, or go on in a new stream, such as one for each year.
+ *
  * @param <E> the aggregate's domain events
  */
 public abstract class AggregateRoot<E extends DomainEvent> {

@@ -361,7 +361,7 @@ public final class CommandHandler<C, S, E extends DomainEvent> {
       return this;
     }
 
-    /** That snapshots are taken; none by default. */
+    /** That snapshots are taken; none by default. An {@link AggregateRoot} can't have any. */
     public Builder<C, S, E> snapshots(SnapshotPolicy<S> snapshotPolicy) {
       this.snapshotPolicy = snapshotPolicy;
       return this;
@@ -402,11 +402,20 @@ public final class CommandHandler<C, S, E extends DomainEvent> {
      * Builds the handler.
      *
      * @throws IllegalArgumentException if the category is none, or one of the event classes is not
-     *     registered with the codec: of a sealed interface each one, otherwise at least one
+     *     registered with the codec: of a sealed interface each one, otherwise at least one; or if
+     *     snapshots are to be taken of an {@link AggregateRoot}
      */
     public CommandHandler<C, S, E> build() {
       StreamId.of(category, "x");
       refuseUnregistered(eventClass);
+      if (snapshotPolicy != null
+          && snapshotPolicy.stateClass().equals(AggregateDecider.History.class)) {
+        throw new IllegalArgumentException(
+            "the aggregates of category '"
+                + category
+                + "' can't have snapshots, because the state of an AggregateRoot is its history; leave"
+                + " snapshots(…) out, or write them as a Decider");
+      }
       return new CommandHandler<>(this);
     }
 
