@@ -1,6 +1,7 @@
 package dev.sluice.adapter.inmemory;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.core.EventTypes;
 import dev.sluice.core.aggregate.CommandHandler;
@@ -294,6 +295,13 @@ class ProcessManagerTest {
     try (Subscriptions here = run(manager("from"))) {
       await(here, () -> state("t1") == State.LATE && state("t2") == State.LATE);
     }
+  }
+
+  @Test
+  void aCategoryThatNoStreamCanHaveIsRefused() {
+    assertThatThrownBy(() -> manager("nobody").subscription(QUICK, "account", "my-payment"))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("'my-payment' is not a stream category");
   }
 
   private void parkT1(Instant until) {

@@ -406,7 +406,7 @@ public final class CommandHandler<C, S, E extends DomainEvent> {
      *     snapshots are to be taken of an {@link AggregateRoot}
      */
     public CommandHandler<C, S, E> build() {
-      StreamId.of(category, "x");
+      StreamId.checkedCategory(category);
       refuseUnregistered(eventClass);
       if (snapshotPolicy != null
           && snapshotPolicy.stateClass().equals(AggregateDecider.History.class)) {

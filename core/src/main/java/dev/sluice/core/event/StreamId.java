@@ -17,13 +17,7 @@ public record StreamId(String category, String id) implements Comparable<StreamI
 
   /** Refuses what no adapter could be trusted to store and find again. */
   public StreamId {
-    if (!isCategory(category)) {
-      throw new IllegalArgumentException(
-          "'"
-              + category
-              + "' is not a stream category; use 1 to 64 letters, digits, '.' or '_', starting"
-              + " with a letter");
-    }
+    checkedCategory(category);
     if (id.isEmpty()) {
       throw new IllegalArgumentException(
           "the stream id in category '" + category + "' is empty; use 1 to 255 chars");
@@ -62,6 +56,23 @@ public record StreamId(String category, String id) implements Comparable<StreamI
                 + ", which is no Unicode text");
       }
     }
+  }
+
+  /**
+   * Refuses what can't be a category.
+   *
+   * @return the category
+   * @throws IllegalArgumentException if no stream can have it
+   */
+  public static String checkedCategory(String category) {
+    if (!isCategory(category)) {
+      throw new IllegalArgumentException(
+          "'"
+              + category
+              + "' is not a stream category; use 1 to 64 letters, digits, '.' or '_', starting"
+              + " with a letter");
+    }
+    return category;
   }
 
   /** A loop, because a stream id is made for each commit that is read. */

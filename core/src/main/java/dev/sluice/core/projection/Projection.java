@@ -2,6 +2,7 @@ package dev.sluice.core.projection;
 
 import dev.sluice.core.event.DomainEvent;
 import dev.sluice.core.event.RecordedEvent;
+import dev.sluice.core.event.StreamId;
 import dev.sluice.core.serialization.EventCodec;
 import dev.sluice.core.store.EventFilter;
 import dev.sluice.core.subscription.EventHandler;
@@ -141,7 +142,7 @@ public final class Projection<T> {
 
     /** Only events of this category; call it again for more. By default those of every one. */
     public Builder<T> category(String category) {
-      categories.add(category);
+      categories.add(StreamId.checkedCategory(category));
       return this;
     }
 

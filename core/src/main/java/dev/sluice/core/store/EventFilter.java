@@ -1,6 +1,7 @@
 package dev.sluice.core.store;
 
 import dev.sluice.core.event.RecordedEvent;
+import dev.sluice.core.event.StreamId;
 import java.util.Collections;
 import java.util.Set;
 import java.util.TreeSet;
@@ -17,8 +18,13 @@ public record EventFilter(Set<String> categories, Set<String> types) {
   /** Every event. */
   public static final EventFilter ALL = new EventFilter(Set.of(), Set.of());
 
-  /** Copies the sets, in an order of their own, so that equal filters read alike. */
+  /**
+   * Copies the sets, in an order of their own, so that equal filters read alike.
+   *
+   * @throws IllegalArgumentException if no stream can have one of the categories
+   */
   public EventFilter {
+    categories.forEach(StreamId::checkedCategory);
     categories = Collections.unmodifiableSortedSet(new TreeSet<>(categories));
     types = Collections.unmodifiableSortedSet(new TreeSet<>(types));
   }

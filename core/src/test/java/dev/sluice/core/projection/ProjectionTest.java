@@ -64,6 +64,13 @@ class ProjectionTest {
         .withMessageContaining("on(…)");
   }
 
+  @Test
+  void refusesACategoryThatNoStreamCanHave() {
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> on(Closed.class).category("my-payment"))
+        .withMessageContaining("'my-payment' is not a stream category");
+  }
+
   private static Projection.Builder<List<String>> on(Class<? extends DomainEvent> type) {
     return Projection.<List<String>>named("view", CODEC).on(type, (view, event, recorded) -> {});
   }
