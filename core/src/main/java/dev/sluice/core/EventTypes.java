@@ -1,5 +1,6 @@
 package dev.sluice.core;
 
+import java.lang.reflect.Modifier;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -28,7 +29,8 @@ public final class EventTypes<T> {
   /**
    * The events of a sealed interface, or of one class, by their {@link EventType} annotations.
    *
-   * @throws IllegalArgumentException if a class has no annotation or two have the same name
+   * @throws IllegalArgumentException if a class has no annotation, two have the same name, or an
+   *     interface is not sealed
    */
   public static <T> EventTypes<T> of(Class<? extends T> root) {
     return EventTypes.<T>builder().addAll(root).build();
@@ -106,6 +108,11 @@ public final class EventTypes<T> {
           addAll(permitted.asSubclass(root));
         }
         return this;
+      }
+      if (Modifier.isAbstract(root.getModifiers())) {
+        throw new IllegalArgumentException(
+            root.getName()
+                + " is not sealed, so that its classes can't be found; seal it, or add its classes");
       }
       EventType annotation = root.getAnnotation(EventType.class);
       if (annotation == null) {

@@ -44,6 +44,24 @@ class EventTypesTest {
         .withMessageContaining("@EventType");
   }
 
+  interface Open extends DomainEvent {}
+
+  sealed interface Opening extends DomainEvent {
+    non-sealed interface Rest extends Opening {}
+  }
+
+  @EventType("base")
+  abstract static class Base implements DomainEvent {}
+
+  @ParameterizedTest
+  @ValueSource(classes = {Open.class, Opening.class, Base.class})
+  void saysThatWhatIsNotSealedDoesNotTellItsClasses(Class<? extends DomainEvent> root) {
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> EventTypes.of(root))
+        .withMessageContaining("is not sealed")
+        .withMessageContaining("add its classes");
+  }
+
   @Test
   void refusesANameThatIsTaken() {
     assertThatIllegalArgumentException()

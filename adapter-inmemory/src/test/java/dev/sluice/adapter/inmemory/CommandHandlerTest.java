@@ -382,6 +382,7 @@ class CommandHandlerTest {
     assertThatThrownBy(() -> confused.load("42"))
         .hasMessageContaining("account-42, version 1")
         .hasMessageContaining("Moved")
+        .hasMessageContaining("withUpcaster")
         .hasMessageContaining("category of its own");
   }
 

@@ -197,7 +197,7 @@ public final class CommandHandler<C, S, E extends DomainEvent> {
     Position position = from.position();
     while (events.hasNext()) {
       RecordedEvent recorded = events.next();
-      state = decider.evolve(state, decode(recorded));
+      state = decider.evolve(state, codec.decode(recorded, eventClass));
       version = recorded.version();
       position = recorded.position();
     }
@@ -210,22 +210,6 @@ public final class CommandHandler<C, S, E extends DomainEvent> {
       state = decider.evolve(state, event);
     }
     return state;
-  }
-
-  private E decode(RecordedEvent recorded) {
-    DomainEvent event = codec.decode(recorded);
-    if (!eventClass.isInstance(event)) {
-      throw new IllegalStateException(
-          recorded.stream()
-              + ", version "
-              + recorded.version()
-              + ", is a "
-              + event.getClass().getName()
-              + ", not a "
-              + eventClass.getName()
-              + "; give each kind of aggregate a category of its own");
-    }
-    return eventClass.cast(event);
   }
 
   /** Whether the events of an idempotent command are stored already. */

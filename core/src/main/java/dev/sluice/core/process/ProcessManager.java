@@ -171,7 +171,7 @@ public final class ProcessManager<S, E extends DomainEvent> {
     }
 
     private List<ProcessAction<E, S>> actions(RecordedEvent recorded) {
-      return definition.actions(recorded.stream().id(), eventClass.cast(codec.decode(recorded)));
+      return definition.actions(recorded.stream().id(), codec.decode(recorded, eventClass));
     }
 
     private void issue(

@@ -124,6 +124,30 @@ public final class EventCodec {
   }
 
   /**
+   * A stored event as one of the classes that its reader expects.
+   *
+   * @throws UnregisteredTypeException if nobody knows its type name
+   * @throws SerializationException if its data can't be read
+   * @throws IllegalStateException if it is of another class
+   */
+  public <E extends DomainEvent> E decode(RecordedEvent recorded, Class<E> expected) {
+    DomainEvent event = decode(recorded);
+    if (!expected.isInstance(event)) {
+      throw new IllegalStateException(
+          recorded.stream()
+              + ", version "
+              + recorded.version()
+              + ", is a "
+              + event.getClass().getName()
+              + ", not a "
+              + expected.getName()
+              + "; if it is a former class, add an upcaster with EventCodec.withUpcaster, otherwise"
+              + " give each kind of aggregate or process a category of its own");
+    }
+    return expected.cast(event);
+  }
+
+  /**
    * The stored type names of all events that may be read as one of these classes: those of the
    * classes and their subclasses, with former names, and those of all former classes that have an
    * upcaster.

@@ -1,6 +1,7 @@
 package dev.sluice.core.translation;
 
 import dev.sluice.core.EventTypes;
+import dev.sluice.core.UnregisteredTypeException;
 import dev.sluice.core.event.DomainEvent;
 import dev.sluice.core.event.EventIds;
 import dev.sluice.core.outbox.IntegrationEvent;
@@ -82,7 +83,7 @@ public final class Translation {
    * among those of the same type: it is the same whenever the event is translated again, also by a
    * translator that has learnt further types since.
    *
-   * @throws dev.sluice.core.UnregisteredTypeException if one is not in the published language
+   * @throws UnregisteredTypeException if one is not in the published language
    * @throws dev.sluice.core.serialization.SerializationException if one can't be serialised
    */
   public List<IntegrationMessage> translate(DomainEvent event, Source source) {
@@ -102,7 +103,7 @@ public final class Translation {
     List<IntegrationMessage> messages = new ArrayList<>(all.size());
     Map<String, Integer> numbers = new HashMap<>();
     for (Outgoing outgoing : all) {
-      String type = types.nameOf(outgoing.event().getClass());
+      String type = nameOf(outgoing.event().getClass());
       int number = numbers.merge(type, 1, Integer::sum);
       Instant start = starts.get(type);
       if (missed != (start != null && source.time().isBefore(start))) {
@@ -121,5 +122,17 @@ public final class Translation {
               source.metadata().causationId()));
     }
     return messages;
+  }
+
+  /** Says which registry, since a service has one of domain events, too. */
+  private String nameOf(Class<?> type) {
+    String name = types.namesByClass().get(type);
+    if (name == null) {
+      throw new UnregisteredTypeException(
+          type.getName()
+              + " has no registered event type name in the published language; give it an"
+              + " @EventType and register it with the EventTypes that Translation.of is given");
+    }
+    return name;
   }
 }

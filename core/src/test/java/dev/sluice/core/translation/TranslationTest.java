@@ -117,7 +117,8 @@ class TranslationTest {
         translation(Translator.builder().one(Deposited.class, event -> new Stranger()).build());
     assertThatThrownBy(() -> translation.translate(new Deposited(7, ""), SOURCE))
         .isInstanceOf(UnregisteredTypeException.class)
-        .hasMessageContaining("Stranger");
+        .hasMessageContaining("Stranger")
+        .hasMessageContaining("Translation.of");
   }
 
   @Test
