@@ -17,16 +17,23 @@ import dev.sluice.core.aggregate.Decider;
 import dev.sluice.core.aggregate.RetryPolicy;
 import dev.sluice.core.aggregate.SnapshotPolicy;
 import dev.sluice.core.aggregate.TooManyConflictsException;
+import dev.sluice.core.coordination.CheckpointStore;
+import dev.sluice.core.coordination.LeaseStore;
 import dev.sluice.core.event.DomainEvent;
 import dev.sluice.core.event.EventIds;
 import dev.sluice.core.event.Metadata;
 import dev.sluice.core.event.RecordedEvent;
 import dev.sluice.core.event.StreamId;
 import dev.sluice.core.outbox.IntegrationEvent;
+import dev.sluice.core.outbox.Outbox;
 import dev.sluice.core.serialization.EventCodec;
 import dev.sluice.core.serialization.jackson.JacksonSerializer;
 import dev.sluice.core.store.DuplicateEventException;
+import dev.sluice.core.store.EventStore;
+import dev.sluice.core.store.GlobalLog;
 import dev.sluice.core.store.Snapshot;
+import dev.sluice.core.store.SnapshotStore;
+import dev.sluice.core.store.Storage;
 import dev.sluice.core.store.StreamRange;
 import dev.sluice.core.store.VersionConflictException;
 import dev.sluice.core.translation.Translation;
@@ -34,6 +41,7 @@ import dev.sluice.core.translation.Translator;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.ExecutorService;
@@ -519,6 +527,87 @@ class CommandHandlerTest {
         .save(new Snapshot(STREAM, "balance-1", 2, Payload.ofUtf8("{\"amount\":99}")));
     assertThat(snapshotting().load("42").state()).isEqualTo(new Balance(1));
     assertThat(snapshotting().handle("42", 1L).version()).isEqualTo(2);
+  }
+
+  /** A storage whose snapshots can't be loaded. */
+  private record WithoutSnapshots(Storage storage, RuntimeException reason)
+      implements Storage, SnapshotStore {
+
+    @Override
+    public Optional<Snapshot> load(StreamId stream, String schema) {
+      throw reason;
+    }
+
+    @Override
+    public void save(Snapshot snapshot) {
+      throw reason;
+    }
+
+    @Override
+    public void delete(StreamId stream) {
+      throw reason;
+    }
+
+    @Override
+    public SnapshotStore snapshots() {
+      return this;
+    }
+
+    @Override
+    public String describe() {
+      return storage.describe();
+    }
+
+    @Override
+    public EventStore eventStore() {
+      return storage.eventStore();
+    }
+
+    @Override
+    public GlobalLog globalLog() {
+      return storage.globalLog();
+    }
+
+    @Override
+    public Outbox outbox() {
+      return storage.outbox();
+    }
+
+    @Override
+    public CheckpointStore checkpoints() {
+      return storage.checkpoints();
+    }
+
+    @Override
+    public LeaseStore leases() {
+      return storage.leases();
+    }
+
+    @Override
+    public void close() {
+      storage.close();
+    }
+  }
+
+  private CommandHandler<Long, Balance, Moved> withoutSnapshots(RuntimeException reason) {
+    return CommandHandler.builder(
+            new WithoutSnapshots(storage, reason), codec, "account", Moved.class, account)
+        .snapshots(new SnapshotPolicy<>("balance-1", Balance.class, 1))
+        .build();
+  }
+
+  @Test
+  void P1_a_snapshot_that_can_not_be_loaded_or_saved_changes_no_result() {
+    var broken = withoutSnapshots(new IllegalStateException("a bug of the snapshots' store"));
+    assertThat(broken.handle("42", 1L).state()).isEqualTo(new Balance(1));
+    assertThat(broken.handle("42", 1L).state()).isEqualTo(new Balance(2));
+  }
+
+  @Test
+  void an_outage_is_reported_at_once_instead_of_also_being_waited_for_by_the_events() {
+    var outage = new StoreUnavailableException("no connection in time", new RuntimeException());
+    assertThatThrownBy(() -> withoutSnapshots(outage).handle("42", 1L)).isSameAs(outage);
+    assertThat(stored()).isEmpty();
   }
 
   // ---- aggregates as classes

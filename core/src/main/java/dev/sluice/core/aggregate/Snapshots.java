@@ -1,6 +1,7 @@
 package dev.sluice.core.aggregate;
 
 import dev.sluice.core.Position;
+import dev.sluice.core.StoreUnavailableException;
 import dev.sluice.core.event.StreamId;
 import dev.sluice.core.serialization.Serializer;
 import dev.sluice.core.store.Snapshot;
@@ -13,7 +14,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Takes and uses snapshots, and never lets one matter: what can't be loaded, read or saved is
- * counted and logged, and the events are used instead.
+ * counted and logged, and the events are used instead. Only an outage is let through: the events
+ * couldn't be read either, and that would be waited for once more.
  */
 final class Snapshots<S> {
 
@@ -40,6 +42,8 @@ final class Snapshots<S> {
                       serializer.read(snapshot.state(), policy.stateClass()),
                       snapshot.version(),
                       Position.START));
+    } catch (StoreUnavailableException e) {
+      throw e;
     } catch (RuntimeException e) {
       countUnusable(stream, e.getMessage());
       return Optional.empty();

@@ -10,7 +10,12 @@ import java.util.Optional;
  */
 public interface SnapshotStore {
 
-  /** The snapshot of a stream in this schema, if one is kept. */
+  /**
+   * The snapshot of a stream in this schema, if one is kept.
+   *
+   * @throws dev.sluice.core.StoreUnavailableException if the store can't be reached, which fails
+   *     the command; after any other exception the events are read instead
+   */
   Optional<Snapshot> load(StreamId stream, String schema);
 
   /** Keeps a snapshot, instead of an earlier one of the same stream and schema. */
