@@ -40,6 +40,7 @@ import dev.sluice.core.translation.Translation;
 import dev.sluice.core.translation.Translator;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
@@ -51,6 +52,8 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The command loop of the core, on a store whose commits a test can order. */
 @Timeout(60)
@@ -321,6 +324,55 @@ class CommandHandlerTest {
             .build();
     assertThatThrownBy(() -> fragile.handle("42", 13L)).hasMessage("13 is not foreseen");
     assertThat(stored()).hasSize(1);
+  }
+
+  /** Returns null for 1, in the function that has the name. */
+  private CommandHandler<Long, Balance, Moved> silent(String function) {
+    var decider =
+        new Decider<Long, Balance, Moved>() {
+          @Override
+          @SuppressWarnings("NullAway") // A bug of the service's.
+          public Balance initial() {
+            return function.equals("initial") ? null : new Balance(0);
+          }
+
+          @Override
+          @SuppressWarnings("NullAway")
+          public Balance evolve(Balance state, Moved event) {
+            return event.amount() == 1 && function.equals("evolve") ? null : state;
+          }
+
+          @Override
+          @SuppressWarnings("NullAway")
+          public List<Moved> decide(Long amount, Balance state) {
+            return switch (function) {
+              case "decide" -> null;
+              case "decide, in its list" -> Collections.singletonList(null);
+              default -> List.of(new Moved(amount));
+            };
+          }
+        };
+    return CommandHandler.builder(storage, codec, "account", Moved.class, decider).build();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"evolve", "decide", "decide, in its list", "initial"})
+  void a_decider_that_returns_null_is_named_and_nothing_is_stored(String function) {
+    String name = function.replaceAll(",.*", "");
+    assertThatThrownBy(() -> silent(function).handle("42", 1L))
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("'" + name + "' of the category 'account' has returned null")
+        .hasMessageContaining("a bug in it");
+    assertThat(stored()).isEmpty();
+  }
+
+  @Test
+  void an_evolve_that_returns_null_for_a_stored_event_is_refused() {
+    handler.handle("42", 1L);
+    assertThatThrownBy(() -> silent("evolve").load("42"))
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("'evolve'")
+        .hasMessageContaining(Moved.class.getName());
   }
 
   @Test

@@ -22,6 +22,8 @@ import java.util.List;
 import java.util.Optional;
 import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class ProcessManagerTest {
 
@@ -85,6 +87,7 @@ class ProcessManagerTest {
     LATE
   }
 
+  @SuppressWarnings("NullAway") // Returns null where a test wants it to.
   private final class Transfer implements ProcessDefinition<State, TransferEvent> {
 
     private final String unreachable;
@@ -111,6 +114,9 @@ class ProcessManagerTest {
 
     @Override
     public Optional<String> processOf(DomainEvent event, Source source) {
+      if (mute.equals("processOf")) {
+        return null;
+      }
       return event instanceof TransferAsked asked
           ? Optional.of(asked.id())
           : source.metadata().correlationId();
@@ -118,6 +124,9 @@ class ProcessManagerTest {
 
     @Override
     public List<TransferEvent> react(State state, DomainEvent event, Source source) {
+      if (mute.equals("react")) {
+        return null;
+      }
       if (event instanceof TransferAsked asked && state == State.NEW) {
         return List.of(new Started("from", asked.to(), asked.amount(), asked.until()));
       }
@@ -129,6 +138,9 @@ class ProcessManagerTest {
 
     @Override
     public List<ProcessAction<TransferEvent, State>> actions(String id, TransferEvent event) {
+      if (mute.equals("actions")) {
+        return null;
+      }
       if (id.equals(poison)) {
         throw new IllegalStateException("a bug in the actions of " + id);
       }
@@ -164,6 +176,9 @@ class ProcessManagerTest {
 
   private static final FailurePolicy QUICK =
       FailurePolicy.PARK.withAttempts(2, Duration.ofMillis(1), Duration.ofMillis(1));
+
+  /** Which of the process's functions returns null. */
+  private volatile String mute = "none";
 
   private volatile String poison = "none";
   private volatile String poisonLate = "none";
@@ -302,6 +317,19 @@ class ProcessManagerTest {
     assertThatThrownBy(() -> manager("nobody").subscription(QUICK, "account", "my-payment"))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("'my-payment' is not a stream category");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"processOf", "react", "actions"})
+  void aFunctionThatReturnsNullIsNamed(String function) {
+    mute = function;
+    try (Subscriptions here = run(manager("nobody"))) {
+      accounts.handle("from", new TransferAsked("t1", "to", 40, far));
+      await(here, () -> here.status().getFirst().parked().size() == 1);
+      assertThat(here.status().getFirst().parked().getFirst().error())
+          .contains("'" + function + "' of the process 'transfer' has returned null for a ")
+          .contains("a bug in it");
+    }
   }
 
   private void parkT1(Instant until) {

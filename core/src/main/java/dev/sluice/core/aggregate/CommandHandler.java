@@ -23,6 +23,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.function.Consumer;
@@ -169,7 +170,7 @@ public final class CommandHandler<C, S, E extends DomainEvent> {
   }
 
   Loaded<S> load(StreamId stream) {
-    Loaded<S> initial = new Loaded<>(decider.initial(), 0, Position.START);
+    Loaded<S> initial = new Loaded<>(initial(), 0, Position.START);
     if (snapshots != null) {
       Optional<Loaded<S>> snapshot = snapshots.load(stream);
       if (snapshot.isPresent()) {
@@ -197,7 +198,7 @@ public final class CommandHandler<C, S, E extends DomainEvent> {
     Position position = from.position();
     while (events.hasNext()) {
       RecordedEvent recorded = events.next();
-      state = decider.evolve(state, codec.decode(recorded, eventClass));
+      state = evolve(state, codec.decode(recorded, eventClass));
       version = recorded.version();
       position = recorded.position();
     }
@@ -207,9 +208,37 @@ public final class CommandHandler<C, S, E extends DomainEvent> {
   S evolve(S from, List<E> events) {
     S state = from;
     for (E event : events) {
-      state = decider.evolve(state, event);
+      state = evolve(state, event);
     }
     return state;
+  }
+
+  private S evolve(S from, E event) {
+    S state = decider.evolve(from, event);
+    if (state == null) {
+      throw bug("evolve", "a state for every event", event);
+    }
+    return state;
+  }
+
+  private S initial() {
+    S state = decider.initial();
+    if (state == null) {
+      throw bug("initial", "the state before the first event", null);
+    }
+    return state;
+  }
+
+  private IllegalStateException bug(String function, String wanted, @Nullable Object argument) {
+    return new IllegalStateException(
+        "'"
+            + function
+            + "' of the category '"
+            + category
+            + "' has returned null"
+            + (argument == null ? "" : " for a " + argument.getClass().getName())
+            + ", which is a bug in it: return "
+            + wanted);
   }
 
   /** Whether the events of an idempotent command are stored already. */
@@ -219,7 +248,11 @@ public final class CommandHandler<C, S, E extends DomainEvent> {
 
   List<E> decide(StreamId stream, C command, Loaded<S> loaded, CommandOptions options) {
     refuseIfChanged(stream, loaded, options);
-    return decider.decide(command, loaded.state());
+    List<E> events = decider.decide(command, loaded.state());
+    if (events == null || events.stream().anyMatch(Objects::isNull)) {
+      throw bug("decide", "events, or an empty list if nothing is to change", command);
+    }
+    return events;
   }
 
   void saveSnapshotIfDue(StreamId stream, long versionBefore, Loaded<S> after) {

@@ -148,13 +148,12 @@ public final class ProcessManager<S, E extends DomainEvent> {
       Source source =
           new Source(
               recorded.stream(), recorded.id(), recorded.time(), codec.decodeMetadata(recorded));
-      definition
-          .processOf(event, source)
+      notNull("processOf", event, definition.processOf(event, source))
           .ifPresent(
               processId ->
                   store(
                       processId,
-                      state -> definition.react(state, event, source),
+                      state -> notNull("react", event, definition.react(state, event, source)),
                       recorded,
                       EventIds.derived(recorded.id(), category)));
     }
@@ -171,7 +170,22 @@ public final class ProcessManager<S, E extends DomainEvent> {
     }
 
     private List<ProcessAction<E, S>> actions(RecordedEvent recorded) {
-      return definition.actions(recorded.stream().id(), codec.decode(recorded, eventClass));
+      E event = codec.decode(recorded, eventClass);
+      return notNull("actions", event, definition.actions(recorded.stream().id(), event));
+    }
+
+    private <T> T notNull(String function, DomainEvent event, T result) {
+      if (result == null) {
+        throw new IllegalStateException(
+            "'"
+                + function
+                + "' of the process '"
+                + category
+                + "' has returned null for a "
+                + event.getClass().getName()
+                + ", which is a bug in it: return an empty result instead");
+      }
+      return result;
     }
 
     private void issue(

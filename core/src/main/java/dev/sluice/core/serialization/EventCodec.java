@@ -86,7 +86,7 @@ public final class EventCodec {
    * A stored event as an object.
    *
    * @throws UnregisteredTypeException if nobody knows its type name
-   * @throws SerializationException if its data can't be read
+   * @throws SerializationException if its data can't be read, or its upcaster fails
    */
   public DomainEvent decode(RecordedEvent recorded) {
     Class<? extends DomainEvent> type =
@@ -118,9 +118,37 @@ public final class EventCodec {
         throw new IllegalStateException(
             "the upcasters of " + type.getName() + " lead back to where they began");
       }
-      event = upcaster.apply(event);
+      event = lift(recorded, event, upcaster);
     }
     return event;
+  }
+
+  private static DomainEvent lift(
+      RecordedEvent recorded, DomainEvent event, Function<DomainEvent, DomainEvent> upcaster) {
+    DomainEvent lifted;
+    try {
+      lifted = upcaster.apply(event);
+    } catch (RuntimeException e) {
+      throw upcasterBug(recorded, event, "has thrown a " + e.getClass().getName(), e);
+    }
+    if (lifted == null) {
+      throw upcasterBug(recorded, event, "has returned null", new NullPointerException());
+    }
+    return lifted;
+  }
+
+  private static SerializationException upcasterBug(
+      RecordedEvent recorded, DomainEvent event, String what, RuntimeException cause) {
+    return new SerializationException(
+        recorded.stream()
+            + ", version "
+            + recorded.version()
+            + ": the upcaster of "
+            + event.getClass().getName()
+            + " "
+            + what
+            + ", which is a bug in it: return an event for each one that was ever stored",
+        cause);
   }
 
   /**

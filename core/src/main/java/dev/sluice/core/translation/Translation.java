@@ -97,12 +97,18 @@ public final class Translation {
 
   private List<IntegrationMessage> translate(DomainEvent event, Source source, boolean missed) {
     List<Outgoing> all = translator.translate(event, source);
+    if (all == null) {
+      throw translatorBug(event);
+    }
     if (all.isEmpty() || serializer == null) {
       return List.of();
     }
     List<IntegrationMessage> messages = new ArrayList<>(all.size());
     Map<String, Integer> numbers = new HashMap<>();
     for (Outgoing outgoing : all) {
+      if (outgoing == null || outgoing.event() == null) {
+        throw translatorBug(event);
+      }
       String type = nameOf(outgoing.event().getClass());
       int number = numbers.merge(type, 1, Integer::sum);
       Instant start = starts.get(type);
@@ -122,6 +128,13 @@ public final class Translation {
               source.metadata().causationId()));
     }
     return messages;
+  }
+
+  private static IllegalStateException translatorBug(DomainEvent event) {
+    return new IllegalStateException(
+        "the translator has returned null for a "
+            + event.getClass().getName()
+            + ", which is a bug in it: return an empty list if nothing is to leave");
   }
 
   /** Says which registry, since a service has one of domain events, too. */

@@ -54,10 +54,20 @@ public interface Translator {
       return many(
           type,
           (event, source) ->
-              translation
-                  .apply(event)
+              notNull(type, translation.apply(event))
                   .<List<Outgoing>>map(out -> List.of(Outgoing.of(out)))
                   .orElse(List.of()));
+    }
+
+    private static <T> T notNull(Class<?> type, T result) {
+      if (result == null) {
+        throw new IllegalStateException(
+            "the translation of a "
+                + type.getName()
+                + " has returned null, which is a bug in it: return Optional.empty() if it stays"
+                + " inside");
+      }
+      return result;
     }
 
     /** Any number of integration events for each event of a class, which may look at its source. */

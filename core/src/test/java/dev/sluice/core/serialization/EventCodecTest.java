@@ -96,6 +96,30 @@ class EventCodecTest {
   }
 
   @Test
+  @SuppressWarnings("NullAway") // A bug of the service's.
+  void saysThatAnUpcasterHasABugInsteadOfFailingLater() {
+    RecordedEvent stored = recorded("deposited-1", Payload.ofUtf8("{\"francs\":42}"));
+    EventCodec silent = codec.withUpcaster(DepositedOnce.class, once -> null);
+    assertThatThrownBy(() -> silent.decode(stored))
+        .isInstanceOf(SerializationException.class)
+        .hasMessageContaining("account-42, version 7")
+        .hasMessageContaining("upcaster of " + DepositedOnce.class.getName() + " has returned null")
+        .hasMessageContaining("a bug in it");
+    EventCodec failing =
+        codec.withUpcaster(
+            DepositedOnce.class,
+            once -> {
+              throw new ArithmeticException("secret");
+            });
+    assertThatThrownBy(() -> failing.decode(stored))
+        .isInstanceOf(SerializationException.class)
+        .hasMessageContaining("account-42, version 7")
+        .hasMessageContaining("upcaster of " + DepositedOnce.class.getName() + " has thrown")
+        .hasMessageNotContaining("secret")
+        .hasCauseInstanceOf(ArithmeticException.class);
+  }
+
+  @Test
   void namesAStoredTypeThatNobodyKnowsAndWhereItIs() {
     assertThatThrownBy(() -> codec.decode(recorded("withdrawn", Payload.ofUtf8("{}"))))
         .isInstanceOf(UnregisteredTypeException.class)

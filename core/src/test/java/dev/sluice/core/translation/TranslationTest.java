@@ -15,6 +15,7 @@ import dev.sluice.core.outbox.IntegrationEvent;
 import dev.sluice.core.outbox.IntegrationMessage;
 import dev.sluice.core.serialization.jackson.JacksonSerializer;
 import java.time.Instant;
+import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
@@ -119,6 +120,25 @@ class TranslationTest {
         .isInstanceOf(UnregisteredTypeException.class)
         .hasMessageContaining("Stranger")
         .hasMessageContaining("Translation.of");
+  }
+
+  @Test
+  @SuppressWarnings("NullAway") // Bugs of the service's.
+  void saysThatATranslatorHasABugInsteadOfFailingLater() {
+    List<Translator> silent =
+        List.of(
+            (event, source) -> null,
+            (event, source) -> Collections.singletonList(null),
+            Translator.builder().one(Deposited.class, event -> null).build(),
+            Translator.builder().some(Deposited.class, event -> null).build(),
+            Translator.builder().many(Deposited.class, (event, source) -> null).build());
+    for (Translator translator : silent) {
+      assertThatThrownBy(() -> translation(translator).translate(new Deposited(7, ""), SOURCE))
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessageContaining("returned null")
+          .hasMessageContaining(Deposited.class.getName())
+          .hasMessageContaining("a bug in it");
+    }
   }
 
   @Test
