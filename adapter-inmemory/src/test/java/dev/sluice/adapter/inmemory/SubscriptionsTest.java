@@ -778,7 +778,7 @@ class SubscriptionsTest {
                       }
 
                       @Override
-                      public void onTime(Instant now, Position soFar) {
+                      public void onTime(Instant now, Position passed, Position soFar) {
                         complete.set(soFar);
                         next = now.plusMillis(10);
                       }
@@ -816,7 +816,7 @@ class SubscriptionsTest {
                       }
 
                       @Override
-                      public void onTime(Instant now, Position complete) {
+                      public void onTime(Instant now, Position passed, Position complete) {
                         tries.incrementAndGet();
                         throw new IllegalStateException("a bug");
                       }

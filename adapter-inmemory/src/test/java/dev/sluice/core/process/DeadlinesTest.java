@@ -2,6 +2,7 @@ package dev.sluice.core.process;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sluice.adapter.inmemory.HeldAppend;
 import dev.sluice.adapter.inmemory.InMemoryStorage;
 import dev.sluice.core.Payload;
 import dev.sluice.core.Position;
@@ -11,6 +12,7 @@ import dev.sluice.core.event.EventIds;
 import dev.sluice.core.event.NewEvent;
 import dev.sluice.core.event.RecordedEvent;
 import dev.sluice.core.event.StreamId;
+import dev.sluice.core.store.Append;
 import dev.sluice.core.store.ExpectedVersion;
 import dev.sluice.core.subscription.Partition;
 import java.time.Instant;
@@ -46,11 +48,11 @@ class DeadlinesTest {
     Position parked = append(WAITING, 1);
     Position last = append(PLAIN, 1);
     deadlines.moved();
-    deadlines.onTime(Instant.now().plusSeconds(120), first);
+    deadlines.onTime(Instant.now().plusSeconds(120), last, first);
     assertThat(mark()).as("the parked one has set nothing yet").isEqualTo(first);
     deadlines.add(log().get(1), actions(log().get(1)));
     deadlines.moved();
-    deadlines.onTime(Instant.now().plusSeconds(120), last);
+    deadlines.onTime(Instant.now().plusSeconds(120), last, last);
     assertThat(parked.isAfter(mark())).as("it has set a deadline").isTrue();
     assertThat(begin(last).nextTime()).isEqualTo(AT);
   }
@@ -62,7 +64,7 @@ class DeadlinesTest {
     assertThat(begin(last).nextTime()).as("the others are found").isEqualTo(AT);
     mended = true;
     Deadlines<DomainEvent, String> next = begin(last);
-    next.onTime(AT, last);
+    next.onTime(AT, last, last);
     assertThat(reached).extracting(RecordedEvent::type).containsExactly(BROKEN, WAITING);
   }
 
@@ -73,15 +75,60 @@ class DeadlinesTest {
     Deadlines<DomainEvent, String> deadlines = deadlines();
     int parts = 0;
     for (; deadlines.nextTime().equals(Instant.MIN); parts++) {
-      deadlines.onTime(NOW, last);
+      deadlines.onTime(NOW, last, last);
     }
     assertThat(parts).isEqualTo(3);
+  }
+
+  @Test
+  void theSearchGoesOnUntilItHasSeenAllThatAnEarlierOwnerHasPassed() {
+    Position first = append(PLAIN, 1);
+    // Here the log ends before it, although an earlier owner, elsewhere, has passed what is behind.
+    HeldAppend open = hold();
+    Position passed = append(WAITING, 1);
+    Deadlines<DomainEvent, String> deadlines = deadlines();
+    // As if an event before it were parked: that is no reason to search less.
+    deadlines.onTime(NOW, passed, first);
+    deadlines.onTime(NOW, passed, first);
+    Instant again = deadlines.nextTime();
+    assertThat(again).as("it searches again, after a pause").isBetween(NOW.plusMillis(1), AT);
+    assertThat(storage.checkpoints().list("process-deadlines/")).as("the mark waits").isEmpty();
+    open.rollBack();
+    while (deadlines.nextTime().isBefore(AT)) {
+      deadlines.onTime(again, passed, passed);
+    }
+    deadlines.onTime(AT, passed, passed);
+    assertThat(reached).extracting(RecordedEvent::type).containsExactly(WAITING);
+  }
+
+  @Test
+  void whatIsDueMeanwhileDoesNotWaitForTheSearch() {
+    append(WAITING, 1);
+    HeldAppend open = hold();
+    Position passed = append(WAITING, 1);
+    Deadlines<DomainEvent, String> deadlines = deadlines();
+    deadlines.onTime(AT, passed, passed);
+    deadlines.onTime(AT, passed, passed);
+    assertThat(reached).extracting(RecordedEvent::version).containsExactly(1L);
+    open.rollBack();
+  }
+
+  private HeldAppend hold() {
+    return storage
+        .schedule()
+        .hold(
+            new Append(
+                StreamId.of("other", "1"),
+                ExpectedVersion.any(),
+                List.of(
+                    new NewEvent(
+                        EventIds.next(), PLAIN, NOW, Payload.EMPTY, Payload.EMPTY, List.of()))));
   }
 
   private Deadlines<DomainEvent, String> begin(Position complete) {
     Deadlines<DomainEvent, String> deadlines = deadlines();
     while (!deadlines.nextTime().isAfter(NOW)) {
-      deadlines.onTime(NOW, complete);
+      deadlines.onTime(NOW, complete, complete);
     }
     return deadlines;
   }

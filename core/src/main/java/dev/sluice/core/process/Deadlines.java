@@ -39,6 +39,7 @@ final class Deadlines<E extends DomainEvent, S> {
   private static final int REACHED_AT_ONCE = 100;
 
   private static final Duration BETWEEN_MARKS = Duration.ofMinutes(1);
+  private static final Duration BETWEEN_LOOKS = Duration.ofMillis(250);
   private static final Duration FIRST_PAUSE = Duration.ofSeconds(1);
   private static final Duration MAX_PAUSE = Duration.ofMinutes(10);
 
@@ -79,7 +80,10 @@ final class Deadlines<E extends DomainEvent, S> {
   /** How far the log was searched for them; null before the begin. */
   private @Nullable Position searched;
 
+  /** Whether all are known that were set before this owner began. */
   private boolean found;
+
+  private Instant searchAt = Instant.MIN;
   private Position unreadable = new Position(Long.MAX_VALUE);
   private Instant markAt = Instant.MAX;
 
@@ -118,19 +122,21 @@ final class Deadlines<E extends DomainEvent, S> {
   }
 
   Instant nextTime() {
-    if (!found) {
-      return Instant.MIN;
-    }
-    return !pending.isEmpty() && pending.first().next().isBefore(markAt)
+    Instant other = found ? markAt : searchAt;
+    return !pending.isEmpty() && pending.first().next().isBefore(other)
         ? pending.first().next()
-        : markAt;
+        : other;
   }
 
-  /** Does a part of what is due; there is more as long as the next time is not behind now. */
-  void onTime(Instant now, Position complete) {
-    if (!found) {
-      search();
-      markAt = found ? now : markAt;
+  /**
+   * Does a part of what is due; there is more as long as the next time is not behind now.
+   *
+   * @param passed up to where the events came to this owner or an earlier one
+   * @param complete up to where they are dealt with also in parked streams
+   */
+  void onTime(Instant now, Position passed, Position complete) {
+    if (!found && !searchAt.isAfter(now)) {
+      search(now, passed);
       return;
     }
     for (int i = 0; i < REACHED_AT_ONCE && isDue(now); i++) {
@@ -154,7 +160,7 @@ final class Deadlines<E extends DomainEvent, S> {
             e);
       }
     }
-    if (!markAt.isAfter(now)) {
+    if (found && !markAt.isAfter(now)) {
       saveMark(complete);
       markAt = Instant.MAX;
     }
@@ -175,7 +181,7 @@ final class Deadlines<E extends DomainEvent, S> {
   }
 
   /** A page at a time, so that neither a stop nor the events have to wait for the whole log. */
-  private void search() {
+  private void search(Instant now, Position passed) {
     Position from =
         searched != null
             ? searched
@@ -187,7 +193,17 @@ final class Deadlines<E extends DomainEvent, S> {
       }
     }
     searched = page.next();
-    found = !page.more();
+    if (page.more()) {
+      return;
+    }
+    if (passed.isAfter(page.next())) {
+      // An earlier owner has seen further than the log can be read here for now. What it has passed
+      // comes to nobody again, so that only this search can find its deadlines.
+      searchAt = now.plus(BETWEEN_LOOKS);
+      return;
+    }
+    found = true;
+    markAt = now;
   }
 
   private void searchIn(RecordedEvent event) {

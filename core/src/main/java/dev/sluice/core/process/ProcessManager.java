@@ -225,8 +225,8 @@ public final class ProcessManager<S, E extends DomainEvent> {
     }
 
     @Override
-    public void onTime(Instant now, Position complete) {
-      deadlines.onTime(now, complete);
+    public void onTime(Instant now, Position passed, Position complete) {
+      deadlines.onTime(now, passed, complete);
     }
   }
 }

@@ -17,8 +17,10 @@ public interface TimedHandler extends EventHandler {
    * Does what is due. What it throws is logged, and it is called again later.
    *
    * @param now the time
+   * @param passed up to where events have been given to this handler or to an earlier owner's; only
+   *     those of parked streams may come again
    * @param complete up to where each event has been dealt with for good: no event that lies there
    *     comes again, also not one of a stream that is parked
    */
-  void onTime(Instant now, Position complete);
+  void onTime(Instant now, Position passed, Position complete);
 }

@@ -431,7 +431,7 @@ final class Worker implements Delivery.Control {
       Instant now = Instant.now();
       if (!timed.nextTime().isAfter(now) && System.nanoTime() - timedAt >= 0) {
         try {
-          timed.onTime(now, cursor.complete());
+          timed.onTime(now, cursor.position(), cursor.complete());
         } catch (StoreUnavailableException e) {
           throw e;
         } catch (RuntimeException e) {
