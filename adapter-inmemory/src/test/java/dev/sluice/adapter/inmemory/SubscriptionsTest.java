@@ -144,6 +144,79 @@ class SubscriptionsTest {
   }
 
   @Test
+  void nothing_is_skipped_where_the_log_ends_before_what_another_process_has_seen() {
+    Position middle = append(3);
+    EndsEarlier storage = new EndsEarlier(middle, append(3));
+    Subscriptions runner = runnerThatFollowsFromTheEnd(storage);
+    runner.start(Subscription.named("behind").handler(seen::add));
+    until(() -> storage.looks.size() >= 2);
+    storage.end.set(new Position(Long.MAX_VALUE));
+    assertThat(runner.await("behind", append(1), BOUND)).isTrue();
+    assertThat(versions()).containsExactly(1, 2, 3, 4, 5, 6, 7);
+  }
+
+  @Test
+  void nobody_spins_where_the_log_ends_before_what_another_process_has_seen() {
+    Position middle = append(3);
+    EndsEarlier storage = new EndsEarlier(middle, append(3));
+    Subscriptions runner = runnerThatFollowsFromTheEnd(storage);
+    runner.start(Subscription.named("behind").handler(seen::add));
+    until(() -> storage.looks.size() >= 40);
+    assertThat(Duration.ofNanos(storage.looks.get(39) - storage.looks.getFirst()))
+        .as("between two looks is a pause")
+        .isGreaterThan(Duration.ofMillis(100));
+  }
+
+  /** Its end is where another process, which had seen more of the log, has come to. */
+  private Subscriptions runnerThatFollowsFromTheEnd(EndsEarlier storage) {
+    Subscriptions elsewhere = runner(memory);
+    elsewhere.start(Subscription.named("ahead").handler(event -> {}));
+    assertThat(elsewhere.await("ahead", storage.last, BOUND)).isTrue();
+    elsewhere.close();
+    Subscriptions runner = runner(storage);
+    runner.start(Subscription.named("ahead").handler(event -> {}));
+    await(storage.followed);
+    return runner;
+  }
+
+  /** A log that ends, for a while, before what can be read of it elsewhere. */
+  private final class EndsEarlier extends Faulty {
+
+    private final AtomicReference<Position> end;
+    private final Position middle;
+    private final Position last;
+    private final CountDownLatch followed = new CountDownLatch(1);
+
+    /** When the end was read by somebody who has not yet come to what others have seen. */
+    private final List<Long> looks = new CopyOnWriteArrayList<>();
+
+    EndsEarlier(Position middle, Position last) {
+      super(memory);
+      this.middle = middle;
+      this.last = last;
+      this.end = new AtomicReference<>(middle);
+    }
+
+    @Override
+    LogPage shown(Position after, LogPage page) {
+      if (Thread.currentThread().getName().startsWith("sluice-tail") && after.equals(last)) {
+        followed.countDown();
+      }
+      Position until = end.get();
+      if (!page.next().isAfter(until)) {
+        return page;
+      }
+      if (after.equals(middle)) {
+        looks.add(System.nanoTime());
+      }
+      return new LogPage(
+          page.events().stream().filter(event -> !event.position().isAfter(until)).toList(),
+          Position.max(after, until),
+          false);
+    }
+  }
+
+  @Test
   void an_outage_of_the_store_is_no_attempt_of_an_event_under_suspicion() {
     List<RuntimeException> failures =
         Collections.synchronizedList(
@@ -945,7 +1018,13 @@ class SubscriptionsTest {
       this.storage = storage;
     }
 
+    void reading(Position after, int limit) {}
+
     void read(Position after, LogPage page) {}
+
+    LogPage shown(Position after, LogPage page) {
+      return page;
+    }
 
     void read(StreamId stream, List<RecordedEvent> page) {}
 
@@ -961,9 +1040,10 @@ class SubscriptionsTest {
       return new GlobalLog() {
         @Override
         public LogPage read(Position after, EventFilter filter, int limit) {
+          reading(after, limit);
           LogPage page = log.read(after, filter, limit);
           Faulty.this.read(after, page);
-          return page;
+          return shown(after, page);
         }
 
         @Override

@@ -11,6 +11,11 @@ import dev.sluice.core.Registration;
  * or below p. An append that is still open hides at most what was appended after it began; one that
  * failed, and any transaction that appends nothing, hides nothing. No time-out is involved.
  *
+ * <p><b>No way back.</b> Within a process, what a read without more has dealt with ({@link
+ * LogPage#next}) is never less than what any read that had returned before it began has given. In
+ * another process the log may end earlier for a moment: whoever goes on where that one was gets
+ * nothing until it ends there, too.
+ *
  * <p><b>Threads.</b> Safe for use by any number of threads and processes. Every call blocks.
  */
 public interface GlobalLog {

@@ -26,17 +26,11 @@ final class Feed implements AutoCloseable {
   /** What lies behind a position; empty, and no further than that, if there is nothing yet. */
   LogPage after(Position position) {
     if (following) {
-      Position tailStart = tail.start();
       Optional<LogPage> known =
           tail.after(position, subscription, partition, subscription.batchSize());
-      if (known.isPresent()) {
-        return known.get();
-      }
-      LogPage page = catchUp.readNow(position);
-      // Where there is no more to read, everything up to where the tail begins is dealt with.
-      return page.more()
-          ? page
-          : new LogPage(page.events(), Position.max(page.next(), tailStart), false);
+      // Not further than this page says, even if the tail has begun behind its end: a tail may have
+      // begun where another process has seen the log, and it is not yet readable here up to there.
+      return known.isPresent() ? known.get() : catchUp.readNow(position);
     }
     LogPage page = catchUp.read(position);
     if (!page.more()) {

@@ -28,6 +28,7 @@ final class Worker implements Delivery.Control {
   static final String PREFIX = "subscription/";
 
   private static final Duration COMMAND_POLL = Duration.ofSeconds(1);
+  private static final Duration BETWEEN_LOOKS = Duration.ofMillis(20);
   private static final Duration MAX_PAUSE_WITHOUT_STORE = Duration.ofSeconds(5);
 
   private final Storage storage;
@@ -410,7 +411,12 @@ final class Worker implements Delivery.Control {
     }
     wait = Math.min(wait, untilTimed());
     wait = Math.min(wait, validUntil - System.nanoTime());
-    tail.await(cursor.position(), woken, Math.max(0, wait));
+    if (tail.start().isAfter(cursor.position())) {
+      // The log ends, for now, before what the tail has in memory: no event there would end a wait.
+      pause(Math.min(wait, BETWEEN_LOOKS.toNanos()));
+    } else {
+      tail.await(cursor.position(), woken, Math.max(0, wait));
+    }
   }
 
   private long untilTimed() {
