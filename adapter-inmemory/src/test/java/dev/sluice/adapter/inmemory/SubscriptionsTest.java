@@ -19,6 +19,7 @@ import dev.sluice.core.event.RecordedEvent;
 import dev.sluice.core.event.StreamId;
 import dev.sluice.core.outbox.Outbox;
 import dev.sluice.core.serialization.EventCodec;
+import dev.sluice.core.serialization.Serializer;
 import dev.sluice.core.serialization.jackson.JacksonSerializer;
 import dev.sluice.core.store.Append;
 import dev.sluice.core.store.AppendResult;
@@ -548,6 +549,40 @@ class SubscriptionsTest {
   }
 
   record Corrected(long by) implements DomainEvent {}
+
+  @Test
+  void what_an_event_is_replaced_with_need_not_be_text() {
+    Payload bytes = Payload.of(new byte[] {-54, -2, -128, 1});
+    EventCodec codec =
+        EventCodec.of(
+            EventTypes.<DomainEvent>builder().add("corrected", Corrected.class).build(),
+            new Serializer() {
+              @Override
+              public Payload write(Object value) {
+                return bytes;
+              }
+
+              @Override
+              public <T> T read(Payload payload, Class<T> type) {
+                throw new IllegalStateException("nothing is read here");
+              }
+            });
+    Subscriptions runner = runner(memory);
+    runner.start(
+        Subscription.named("all")
+            .failures(park(1))
+            .handler(
+                event -> {
+                  if (event.type().equals("deposited")) {
+                    throw new IllegalArgumentException("poison");
+                  }
+                  seen.add(event);
+                }));
+    assertThat(runner.await("all", append(1), BOUND)).isTrue();
+    runner.replace("all", STREAM, codec, new Corrected(7), "anna", "a typing error");
+    until(() -> seen.size() == 1);
+    assertThat(seen.getFirst().data()).isEqualTo(bytes);
+  }
 
   @Test
   void the_partitions_of_a_process_that_died_are_taken_over() {

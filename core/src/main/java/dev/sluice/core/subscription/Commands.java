@@ -80,6 +80,7 @@ final class Commands {
   private static Payload encode(Pending pending) {
     Lines lines = new Lines().add("last", pending.last);
     for (Command command : pending.commands) {
+      List<String> replacement = PartitionState.Replacement.fields(command.replacement);
       lines.add(
           "command",
           command.number,
@@ -89,8 +90,8 @@ final class Commands {
           command.decision.who(),
           command.decision.why(),
           command.decision.at(),
-          command.replacement.map(PartitionState.Replacement::type).orElse(""),
-          command.replacement.map(with -> with.data().toUtf8()).orElse(""));
+          replacement.getFirst(),
+          replacement.getLast());
     }
     return lines.toPayload();
   }
@@ -107,10 +108,7 @@ final class Commands {
           new Command(
               Long.parseLong(line.get(1)),
               PartitionState.decision(line, 2),
-              line.get(8).isEmpty()
-                  ? Optional.empty()
-                  : Optional.of(
-                      new PartitionState.Replacement(line.get(8), Payload.ofUtf8(line.get(9))))));
+              PartitionState.Replacement.of(line, 8)));
     }
     return new Pending(last, commands);
   }

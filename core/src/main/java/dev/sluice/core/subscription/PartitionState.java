@@ -6,6 +6,7 @@ import dev.sluice.core.event.RecordedEvent;
 import dev.sluice.core.event.StreamId;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Base64;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -109,7 +110,23 @@ record PartitionState(
   }
 
   /** What the handler is given instead of an event. */
-  record Replacement(String type, Payload data) {}
+  record Replacement(String type, Payload data) {
+
+    /** In two fields; they are empty if there is none. The data need not be text. */
+    static List<String> fields(Optional<Replacement> replacement) {
+      return replacement
+          .map(with -> List.of(with.type, Base64.getEncoder().encodeToString(with.data.toBytes())))
+          .orElse(List.of("", ""));
+    }
+
+    static Optional<Replacement> of(List<String> line, int first) {
+      return line.get(first).isEmpty()
+          ? Optional.empty()
+          : Optional.of(
+              new Replacement(
+                  line.get(first), Payload.of(Base64.getDecoder().decode(line.get(first + 1)))));
+    }
+  }
 
   PartitionState {
     parked = Collections.unmodifiableMap(new LinkedHashMap<>(parked));
@@ -191,6 +208,7 @@ record PartitionState(
   }
 
   private static void add(Lines lines, String kind, Failing event) {
+    List<String> replacement = Replacement.fields(event.replacement());
     lines.add(
         kind,
         event.stream(),
@@ -200,8 +218,8 @@ record PartitionState(
         event.error(),
         event.since(),
         event.resumed(),
-        event.replacement().map(Replacement::type).orElse(""),
-        event.replacement().map(with -> with.data().toUtf8()).orElse(""));
+        replacement.getFirst(),
+        replacement.getLast());
   }
 
   static PartitionState decode(String name, Payload payload) {
@@ -256,8 +274,6 @@ record PartitionState(
         line.get(5),
         Instant.parse(line.get(6)),
         Boolean.parseBoolean(line.get(7)),
-        line.get(8).isEmpty()
-            ? Optional.empty()
-            : Optional.of(new Replacement(line.get(8), Payload.ofUtf8(line.get(9)))));
+        Replacement.of(line, 8));
   }
 }
