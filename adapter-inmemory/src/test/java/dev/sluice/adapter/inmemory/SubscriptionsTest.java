@@ -766,6 +766,113 @@ class SubscriptionsTest {
     assertThat(largest.get()).as("some MB, and not all 30").isPositive().isLessThanOrEqualTo(64);
   }
 
+  /** A storage that has no memory for many large events at once. */
+  private static final class Narrow extends Faulty {
+
+    private static final int LARGE = 40;
+    private static final int AT_ONCE = 5;
+
+    private final AtomicReference<Position> behind = new AtomicReference<>();
+    private final AtomicInteger refused = new AtomicInteger();
+
+    Narrow(Storage storage, Position behind) {
+      super(storage);
+      this.behind.set(behind);
+    }
+
+    @Override
+    void read(Position after, LogPage page) {
+      check(page.events());
+    }
+
+    @Override
+    void read(StreamId stream, List<RecordedEvent> page) {
+      check(page);
+    }
+
+    private void check(List<RecordedEvent> events) {
+      if (events.stream().filter(event -> event.position().isAfter(behind.get())).count()
+          > AT_ONCE) {
+        refused.incrementAndGet();
+        throw outage();
+      }
+    }
+  }
+
+  @Test
+  void a_page_that_is_too_large_to_be_read_is_read_in_parts() {
+    Narrow storage = new Narrow(memory, append(5_000));
+    Position last = append(Narrow.LARGE);
+    Subscriptions runner = runner(storage);
+    runner.start(Subscription.named("all").handler(seen::add));
+    assertThat(runner.await("all", last, BOUND)).as("%s", runner.status()).isTrue();
+    assertThat(seen).hasSize(5_000 + Narrow.LARGE);
+    assertThat(storage.refused).hasPositiveValue();
+    // The log's end grows by what is small, and by what is large.
+    storage.refused.set(0);
+    storage.behind.set(new Position(Long.MAX_VALUE));
+    Position small = append(1_000);
+    assertThat(runner.await("all", small, BOUND)).isTrue();
+    storage.behind.set(small);
+    assertThat(runner.await("all", append(Narrow.LARGE), BOUND)).isTrue();
+    assertThat(seen).hasSize(6_000 + 2 * Narrow.LARGE);
+    assertThat(storage.refused).hasPositiveValue();
+  }
+
+  @Test
+  void a_page_of_one_stream_that_is_too_large_to_be_read_is_read_in_parts() {
+    Position small = append(1);
+    Narrow storage = new Narrow(memory, small);
+    Position last = append(Narrow.LARGE);
+    Subscriptions runner = runner(storage);
+    runner.start(Subscription.named("one").stream(STREAM).from(small).handler(seen::add));
+    assertThat(runner.await("one", last, BOUND)).as("%s", runner.status()).isTrue();
+    assertThat(seen).hasSize(Narrow.LARGE);
+    assertThat(storage.refused).hasPositiveValue();
+  }
+
+  @Test
+  void what_waits_in_a_parked_stream_is_read_in_parts_if_it_is_too_large() {
+    AtomicBoolean mended = new AtomicBoolean();
+    Narrow storage = new Narrow(memory, new Position(Long.MAX_VALUE));
+    Subscriptions runner = runner(storage);
+    runner.start(
+        Subscription.named("all")
+            .failures(park(1))
+            .handler(
+                event -> {
+                  if (!mended.get()) {
+                    throw new IllegalArgumentException("poison");
+                  }
+                  seen.add(event);
+                }));
+    assertThat(runner.await("all", append(Narrow.LARGE), BOUND)).isTrue();
+    storage.behind.set(Position.START);
+    mended.set(true);
+    runner.resume("all", STREAM, "anna", "mended");
+    until(() -> seen.size() == Narrow.LARGE);
+    assertThat(storage.refused).hasPositiveValue();
+  }
+
+  @Test
+  void the_status_can_be_read_also_where_not_all_fits_that_it_looks_at() {
+    append(Narrow.LARGE);
+    Subscriptions runner = runner(new Narrow(memory, Position.START));
+    CountDownLatch inside = new CountDownLatch(1);
+    CountDownLatch goOn = new CountDownLatch(1);
+    runner.start(
+        Subscription.named("split")
+            .partitions(2)
+            .handler(
+                event -> {
+                  inside.countDown();
+                  await(goOn);
+                }));
+    await(inside);
+    assertThat(lags(runner)).containsExactly(0L, (long) Narrow.LARGE);
+    goOn.countDown();
+  }
+
   @Test
   void a_single_stream_is_read_once_and_not_searched_for_each_page() {
     AtomicInteger read = new AtomicInteger();

@@ -10,6 +10,7 @@ import dev.sluice.core.event.RecordedEvent;
 import dev.sluice.core.event.StreamId;
 import dev.sluice.core.store.EventFilter;
 import dev.sluice.core.store.LogPage;
+import dev.sluice.core.store.PageLimit;
 import dev.sluice.core.store.Storage;
 import dev.sluice.core.store.StreamRange;
 import dev.sluice.core.subscription.Partition;
@@ -33,7 +34,7 @@ final class Deadlines<E extends DomainEvent, S> {
 
   private static final Logger LOG = LoggerFactory.getLogger(Deadlines.class);
 
-  private static final int PAGE = 500;
+  private static final int MAX_PAGE = 500;
 
   /** Between two looks at whether to stop. */
   private static final int REACHED_AT_ONCE = 100;
@@ -83,6 +84,7 @@ final class Deadlines<E extends DomainEvent, S> {
   /** Whether all are known that were set before this owner began. */
   private boolean found;
 
+  private final PageLimit limit = new PageLimit(MAX_PAGE);
   private Instant searchAt = Instant.MIN;
   private Position unreadable = new Position(Long.MAX_VALUE);
   private Instant markAt = Instant.MAX;
@@ -186,7 +188,7 @@ final class Deadlines<E extends DomainEvent, S> {
         searched != null
             ? searched
             : storage.checkpoints().load(name).map(Checkpoint::position).orElse(Position.START);
-    LogPage page = storage.globalLog().read(from, filter, PAGE);
+    LogPage page = limit.read(count -> storage.globalLog().read(from, filter, count));
     for (RecordedEvent event : page.events()) {
       if (partition.contains(event.stream())) {
         searchIn(event);

@@ -4,6 +4,7 @@ import dev.sluice.core.Position;
 import dev.sluice.core.event.RecordedEvent;
 import dev.sluice.core.event.StreamId;
 import dev.sluice.core.store.LogPage;
+import dev.sluice.core.store.PageLimit;
 import dev.sluice.core.store.Storage;
 import dev.sluice.core.store.StreamRange;
 import java.util.ArrayDeque;
@@ -22,6 +23,9 @@ final class CatchUp {
 
   private static final int MAX_LIMIT = 4_000;
   private static final int KEPT_PAGES = 3;
+
+  /** Most who look for a version find it near the stream's end. */
+  private static final int MAX_LOOK = 200;
 
   private record Entry(Position after, CompletableFuture<LogPage> page) {}
 
@@ -67,7 +71,7 @@ final class CatchUp {
    */
   LogPage readNow(Position after) {
     LogPage page = read(after);
-    return page.more() ? page : load(after, limit.get());
+    return page.more() ? page : readPage(after);
   }
 
   private synchronized Entry find(Position after) {
@@ -116,14 +120,13 @@ final class CatchUp {
   }
 
   private CompletableFuture<LogPage> start(Position after) {
-    int count = limit.get();
     CompletableFuture<LogPage> page = new CompletableFuture<>();
     Thread.ofVirtual()
         .name("sluice-read-" + subscription.name())
         .start(
             () -> {
               try {
-                page.complete(load(after, count));
+                page.complete(readPage(after));
               } catch (Throwable e) {
                 page.completeExceptionally(e);
               }
@@ -131,20 +134,19 @@ final class CatchUp {
     return page;
   }
 
-  private LogPage load(Position after, int count) {
+  private LogPage readPage(Position after) {
     StreamId stream = subscription.stream().orElse(null);
-    LogPage page =
-        stream == null
-            ? storage.globalLog().read(after, subscription.filter(), count)
-            : readStream(stream, after, count);
-    limit.learn(page.events());
-    return page;
+    return limit.read(
+        count ->
+            stream == null
+                ? storage.globalLog().read(after, subscription.filter(), count)
+                : readStream(stream, after, count));
   }
 
   /** By its stream, which is quicker than all of its category. */
   private LogPage readStream(StreamId stream, Position after, int count) {
     Position head = storage.globalLog().status().head();
-    long version = versionAt(stream, after);
+    long version = versionAt(stream, after, Math.min(MAX_LOOK, count));
     List<RecordedEvent> page =
         storage.eventStore().read(stream, StreamRange.forwards(version + 1, count));
     // A stream shows events that the log still hides behind an open append; they wait here, too.
@@ -166,7 +168,7 @@ final class CatchUp {
     return new LogPage(events, next, more);
   }
 
-  private long versionAt(StreamId stream, Position after) {
+  private long versionAt(StreamId stream, Position after, int count) {
     if (after.equals(Position.START)) {
       return 0;
     }
@@ -176,7 +178,7 @@ final class CatchUp {
     }
     for (long from = Long.MAX_VALUE; from >= 1; ) {
       List<RecordedEvent> page =
-          storage.eventStore().read(stream, StreamRange.backwards(from, 200));
+          storage.eventStore().read(stream, StreamRange.backwards(from, count));
       for (RecordedEvent event : page) {
         if (!event.position().isAfter(after)) {
           return event.version();

@@ -1,7 +1,11 @@
 package dev.sluice.core.subscription;
 
+import dev.sluice.core.Position;
 import dev.sluice.core.event.RecordedEvent;
+import dev.sluice.core.event.StreamId;
 import dev.sluice.core.store.EventStore;
+import dev.sluice.core.store.LogPage;
+import dev.sluice.core.store.PageLimit;
 import dev.sluice.core.store.StreamRange;
 import dev.sluice.core.subscription.PartitionState.Failing;
 import java.util.List;
@@ -13,6 +17,8 @@ final class ParkedStreams {
 
   private static final Logger LOG = LoggerFactory.getLogger(ParkedStreams.class);
 
+  private static final int MAX_PAGE = 200;
+
   private final EventStore events;
   private final Subscription subscription;
   private final Partition partition;
@@ -21,6 +27,7 @@ final class ParkedStreams {
   private final Delivery delivery;
   private final SubscriptionListener listener;
   private final Delivery.Control control;
+  private final PageLimit limit = new PageLimit(MAX_PAGE);
 
   ParkedStreams(
       EventStore events,
@@ -105,14 +112,25 @@ final class ParkedStreams {
   private List<RecordedEvent> waiting(Failing parked) {
     long from = parked.version();
     for (; ; ) {
-      List<RecordedEvent> page = events.read(parked.stream(), StreamRange.forwards(from, 200));
+      LogPage page = read(parked.stream(), from);
       List<RecordedEvent> passed =
-          page.stream().filter(event -> !event.position().isAfter(cursor.position())).toList();
+          page.events().stream()
+              .filter(event -> !event.position().isAfter(cursor.position()))
+              .toList();
       List<RecordedEvent> wanted = passed.stream().filter(subscription::matches).toList();
-      if (!wanted.isEmpty() || passed.size() < 200) {
+      if (!wanted.isEmpty() || !page.more() || passed.size() < page.events().size()) {
         return wanted;
       }
       from = passed.getLast().version() + 1;
     }
+  }
+
+  private LogPage read(StreamId stream, long from) {
+    return limit.read(
+        count -> {
+          List<RecordedEvent> found = events.read(stream, StreamRange.forwards(from, count));
+          Position next = found.isEmpty() ? Position.START : found.getLast().position();
+          return new LogPage(found, next, found.size() == count);
+        });
   }
 }

@@ -1,16 +1,19 @@
 package dev.sluice.core.subscription;
 
 import dev.sluice.core.Position;
+import dev.sluice.core.StoreUnavailableException;
 import dev.sluice.core.coordination.Checkpoint;
 import dev.sluice.core.coordination.Lease;
 import dev.sluice.core.event.RecordedEvent;
+import dev.sluice.core.store.EventFilter;
+import dev.sluice.core.store.LogPage;
 import dev.sluice.core.store.LogStatus;
+import dev.sluice.core.store.PageLimit;
 import dev.sluice.core.store.Storage;
 import dev.sluice.core.subscription.PartitionState.Failing;
 import dev.sluice.core.subscription.SubscriptionStatus.State;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
@@ -21,11 +24,15 @@ final class StatusReader {
   /** Up to so many events are looked at one by one, where the store can't count exactly. */
   private static final int LOOK = 1_000;
 
+  /** After so many tries a page is of one event. */
+  private static final int FEWER_UNTIL_ONE = 7;
+
   private record Lag(long events, Duration age) {}
 
   private final Storage storage;
   private final Map<String, Lease> leases;
   private final LogStatus log;
+  private final PageLimit limit = new PageLimit(LOOK);
 
   StatusReader(Storage storage) {
     this.storage = storage;
@@ -121,17 +128,38 @@ final class StatusReader {
     }
     // The store knows neither partitions nor single streams.
     boolean exact = partition.count() == 1 && subscription.stream().isEmpty();
-    List<RecordedEvent> first =
-        storage.globalLog().read(position, subscription.filter(), exact ? 1 : LOOK).events();
-    List<RecordedEvent> own =
-        first.stream()
-            .filter(event -> partition.contains(event.stream()) && subscription.matches(event))
-            .toList();
-    boolean all = first.size() < (exact ? 1 : LOOK);
-    long events = all ? own.size() : storage.globalLog().count(position, subscription.filter());
-    Instant oldest = own.isEmpty() ? Instant.now() : own.getFirst().time();
+    int most = exact ? 1 : LOOK;
+    Instant oldest = Instant.now();
+    long own = 0;
+    int seen = 0;
+    LogPage page;
+    Position from = position;
+    do {
+      page = read(from, subscription.filter(), most - seen);
+      for (RecordedEvent event : page.events()) {
+        if (partition.contains(event.stream()) && subscription.matches(event)) {
+          oldest = own++ == 0 ? event.time() : oldest;
+        }
+      }
+      seen += page.events().size();
+      from = page.next();
+    } while (page.more() && seen < most);
+    long events = seen < most ? own : storage.globalLog().count(position, subscription.filter());
     Duration age = Duration.between(oldest, Instant.now());
     return new Lag(events, events == 0 || age.isNegative() ? Duration.ZERO : age);
+  }
+
+  private LogPage read(Position after, EventFilter filter, int most) {
+    for (int tries = 0; ; tries++) {
+      try {
+        return limit.read(count -> storage.globalLog().read(after, filter, Math.min(most, count)));
+      } catch (StoreUnavailableException e) {
+        // With fewer it may go well, and who asks for the status now has no use for a later answer.
+        if (most == 1 || tries == FEWER_UNTIL_ONE) {
+          throw e;
+        }
+      }
+    }
   }
 
   private static String describe(Failing failing) {

@@ -5,6 +5,7 @@ import dev.sluice.core.event.RecordedEvent;
 import dev.sluice.core.store.EventFilter;
 import dev.sluice.core.store.GlobalLog;
 import dev.sluice.core.store.LogPage;
+import dev.sluice.core.store.PageLimit;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -211,8 +212,7 @@ final class Tail implements AutoCloseable {
         continue;
       }
       try {
-        LogPage page = log.read(from, by, pageLimit.get());
-        pageLimit.learn(page.events());
+        LogPage page = pageLimit.read(count -> log.read(from, by, count));
         if (failed) {
           failed = false;
           LOG.info("The log can be read again; its subscriptions go on");

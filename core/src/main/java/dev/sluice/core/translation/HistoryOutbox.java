@@ -11,6 +11,7 @@ import dev.sluice.core.serialization.EventCodec;
 import dev.sluice.core.store.EventFilter;
 import dev.sluice.core.store.GlobalLog;
 import dev.sluice.core.store.LogPage;
+import dev.sluice.core.store.PageLimit;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -36,12 +37,13 @@ public final class HistoryOutbox implements Outbox {
   /** The greatest number of messages that are made from one domain event. */
   public static final int MAX_PER_EVENT = 64;
 
-  private static final int PAGE = 1_000;
+  private static final int MAX_PAGE = 1_000;
 
   private final GlobalLog log;
   private final EventFilter filter;
   private final EventCodec codec;
   private final Translation translation;
+  private final PageLimit pageLimit = new PageLimit(MAX_PAGE);
 
   /** Where the log holds nothing for who reads behind {@code after}, lest it be read every time. */
   private volatile @Nullable Quiet quiet;
@@ -71,7 +73,8 @@ public final class HistoryOutbox implements Outbox {
         known != null && known.after().equals(after) ? known.scanned() : before(eventOf(after));
     LogPage page;
     do {
-      page = log.read(from, filter, PAGE);
+      Position behind = from;
+      page = pageLimit.read(count -> log.read(behind, filter, count));
       for (RecordedEvent event : page.events()) {
         for (OutboxMessage message : messages(event)) {
           if (message.position().isAfter(after) && messages.size() < limit) {
