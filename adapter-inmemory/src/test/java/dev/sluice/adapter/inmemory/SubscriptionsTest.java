@@ -937,6 +937,25 @@ class SubscriptionsTest {
   }
 
   @Test
+  void from_now_means_from_the_start_and_not_from_when_somebody_runs_it() {
+    CountDownLatch appended = new CountDownLatch(1);
+    Storage storage =
+        new Faulty(memory) {
+          @Override
+          void acquiring(String name) {
+            SubscriptionsTest.await(appended);
+          }
+        };
+    append(2);
+    Subscriptions runner = runner(storage);
+    runner.start(Subscription.named("now").fromNow().handler(seen::add));
+    Position last = append(2);
+    appended.countDown();
+    assertThat(runner.await("now", last, BOUND)).isTrue();
+    assertThat(versions()).containsExactly(3, 4);
+  }
+
+  @Test
   void a_subscription_can_not_be_split_otherwise_and_says_so() {
     Subscriptions first = runner(memory);
     first.start(Subscription.named("split").partitions(2).handler(seen::add));

@@ -1,5 +1,6 @@
 package dev.sluice.core.subscription;
 
+import dev.sluice.core.Position;
 import dev.sluice.core.coordination.Lease;
 import dev.sluice.core.coordination.LeaseLostException;
 import dev.sluice.core.store.Storage;
@@ -35,6 +36,7 @@ final class Running {
   private final Storage storage;
   private final Duration leaseDuration;
   private final Subscription subscription;
+  private final Position start;
   private final CatchUp catchUp;
   private final Map<Integer, Worker> workers = new ConcurrentHashMap<>();
   private final Map<Integer, Long> renewAt = new HashMap<>();
@@ -44,11 +46,12 @@ final class Running {
   private long lookAt = System.nanoTime();
   private volatile boolean stopped;
 
-  Running(Shared shared, Subscription subscription) {
+  Running(Shared shared, Subscription subscription, Position start) {
     this.shared = shared;
     this.storage = shared.storage;
     this.leaseDuration = shared.leaseDuration;
     this.subscription = subscription;
+    this.start = start;
     this.catchUp = new CatchUp(storage, subscription);
     this.memberName = Worker.PREFIX + subscription.name() + "/member/" + shared.instance;
   }
@@ -121,6 +124,7 @@ final class Running {
               storage,
               subscription,
               new Partition(index, subscription.partitions()),
+              start,
               shared.tail,
               catchUp,
               shared.listener,

@@ -145,7 +145,11 @@ public final class Subscription {
       return this;
     }
 
-    /** Starts with what is appended from now on, if there is no checkpoint yet. */
+    /**
+     * Starts with what is appended once {@link Subscriptions#start} has returned, if there is no
+     * checkpoint yet; what was in an append that was open then may be included. Where several
+     * processes start it, each partition starts at the start in the process that runs it first.
+     */
     public Builder fromNow() {
       this.start = new Start.Now();
       return this;

@@ -88,17 +88,20 @@ public final class Subscriptions implements AutoCloseable {
 
   /**
    * Starts a subscription in this process; it runs here as far as other processes do not run it
-   * already. Returns at once.
+   * already. Returns at once; one that starts {@linkplain Subscription.Builder#fromNow from now}
+   * asks the store first where that is.
    *
    * @return stops it in this process, in order: what the handler is at is finished and its
    *     checkpoint saved
    * @throws IllegalArgumentException if one of this name was started here before
+   * @throws dev.sluice.core.StoreUnavailableException if it starts from now, and the store can't be
+   *     reached; it was not started
    */
   public Registration start(Subscription subscription) {
     if (closed) {
       throw new IllegalStateException("these subscriptions are closed");
     }
-    Running started = new Running(shared, subscription);
+    Running started = new Running(shared, subscription, startOf(subscription));
     if (running.putIfAbsent(subscription.name(), started) != null) {
       throw new IllegalArgumentException(
           "the subscription '" + subscription.name() + "' runs already in this process");
@@ -110,6 +113,14 @@ public final class Subscriptions implements AutoCloseable {
         running.remove(subscription.name(), started);
         started.releaseMembership();
       }
+    };
+  }
+
+  /** Found out before it runs: what is appended after its start has returned belongs to it. */
+  private Position startOf(Subscription subscription) {
+    return switch (subscription.start()) {
+      case Subscription.Start.At at -> at.position();
+      case Subscription.Start.Now now -> storage.globalLog().status().head();
     };
   }
 

@@ -34,6 +34,7 @@ final class Worker implements Delivery.Control {
   private final Storage storage;
   private final Subscription subscription;
   private final Partition partition;
+  private final Position start;
   private final String name;
   private final Tail tail;
   private final Consumer consumer;
@@ -66,6 +67,7 @@ final class Worker implements Delivery.Control {
       Storage storage,
       Subscription subscription,
       Partition partition,
+      Position start,
       Tail tail,
       CatchUp catchUp,
       SubscriptionListener listener,
@@ -75,6 +77,7 @@ final class Worker implements Delivery.Control {
     this.storage = storage;
     this.subscription = subscription;
     this.partition = partition;
+    this.start = start;
     this.name = checkpointName(subscription.name(), partition.index());
     this.tail = tail;
     this.lease = lease;
@@ -294,11 +297,6 @@ final class Worker implements Delivery.Control {
       return;
     }
     if (stored.isEmpty()) {
-      Position start =
-          switch (subscription.start()) {
-            case Subscription.Start.At at -> at.position();
-            case Subscription.Start.Now now -> storage.globalLog().status().head();
-          };
       PartitionState first = PartitionState.initial(partition.count()).withOwned(true);
       cursor.begin(start, first);
       return;
