@@ -492,7 +492,24 @@ class SubscriptionsTest {
     Position last = append(StreamId.of("account", "2"), 1);
     assertThat(runner.await("all", last, BOUND)).as("%s", runner.status()).isTrue();
     assertThat(deaths).hasValue(2);
-    assertThat(runner.status().getFirst().parked().getFirst().error()).contains("process ended");
+    assertThat(runner.status().getFirst().parked().getFirst().error()).contains("ended each time");
+  }
+
+  /** By it the next owner says which events it will miss. */
+  @Test
+  void what_the_last_owner_read_stands_in_the_checkpoint() {
+    for (EventFilter filter :
+        List.of(EventFilter.types("old"), EventFilter.types("new", "old"), EventFilter.ALL)) {
+      String line = String.join("\t", List.of("types", String.join("\t", filter.types()))).strip();
+      try (Subscriptions runner = runner(memory)) {
+        runner.start(Subscription.named("all").filter(filter).handler(event -> {}));
+        until(
+            () ->
+                memory.checkpoints().list("subscription/all/").stream()
+                    .flatMap(checkpoint -> checkpoint.state().toUtf8().lines())
+                    .anyMatch(line::equals));
+      }
+    }
   }
 
   @Test

@@ -23,7 +23,8 @@ final class Delivery {
 
   private static final Logger LOG = LoggerFactory.getLogger(Delivery.class);
 
-  static final String ENDED_EACH_TIME = "the process ended each time while it was being dealt with";
+  static final String ENDED_EACH_TIME =
+      "its handling ended each time with the process, or with an Error that is in the log";
 
   /** What others decide meanwhile. */
   interface Control {

@@ -4,6 +4,7 @@ import dev.sluice.core.Payload;
 import dev.sluice.core.Position;
 import dev.sluice.core.event.RecordedEvent;
 import dev.sluice.core.event.StreamId;
+import dev.sluice.core.store.EventFilter;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Base64;
@@ -12,6 +13,10 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * What a partition's checkpoint holds beside the position, so that all of it moves in one write.
@@ -24,6 +29,7 @@ import java.util.Optional;
  * @param stopped whether the partition has stopped at the failing event
  * @param parked the parked streams, in the order in which they were parked
  * @param decisions the last decisions of people
+ * @param reads what the last owner read; empty before the first
  */
 record PartitionState(
     int partitions,
@@ -32,7 +38,8 @@ record PartitionState(
     Optional<Failing> failing,
     boolean stopped,
     Map<StreamId, Failing> parked,
-    List<SubscriptionStatus.Decision> decisions) {
+    List<SubscriptionStatus.Decision> decisions,
+    Optional<EventFilter> reads) {
 
   private static final int KEPT_DECISIONS = 20;
   private static final int MAX_ERROR = 300;
@@ -134,43 +141,77 @@ record PartitionState(
   }
 
   static PartitionState initial(int partitions) {
-    return new PartitionState(partitions, false, 0, Optional.empty(), false, Map.of(), List.of());
+    return new PartitionState(
+        partitions, false, 0, Optional.empty(), false, Map.of(), List.of(), Optional.empty());
   }
 
   PartitionState withOwned(boolean owned) {
-    return new PartitionState(partitions, owned, applied, failing, stopped, parked, decisions);
+    return new PartitionState(
+        partitions, owned, applied, failing, stopped, parked, decisions, reads);
+  }
+
+  PartitionState withReads(EventFilter filter) {
+    return new PartitionState(
+        partitions, owned, applied, failing, stopped, parked, decisions, Optional.of(filter));
+  }
+
+  /**
+   * What a filter lets through that the last owner did not read, in words: a type that an older
+   * version of the service didn't know, for example. Empty if that is nothing, or not known.
+   */
+  String notReadBefore(EventFilter filter) {
+    return reads
+        .map(
+            before ->
+                Stream.of(
+                        added("categories", before.categories(), filter.categories()),
+                        added("types", before.types(), filter.types()))
+                    .filter(added -> !added.isEmpty())
+                    .collect(Collectors.joining(", ")))
+        .orElse("");
+  }
+
+  private static String added(String what, Set<String> before, Set<String> now) {
+    if (before.isEmpty() || (!now.isEmpty() && before.containsAll(now))) {
+      return "";
+    }
+    Set<String> added = new TreeSet<>(now);
+    added.removeAll(before);
+    return what + " " + (now.isEmpty() ? "[all]" : added);
   }
 
   PartitionState withFailing(Failing failing) {
     return new PartitionState(
-        partitions, owned, applied, Optional.of(failing), false, parked, decisions);
+        partitions, owned, applied, Optional.of(failing), false, parked, decisions, reads);
   }
 
   PartitionState withoutFailing() {
     return failing.isEmpty()
         ? this
         : new PartitionState(
-            partitions, owned, applied, Optional.empty(), false, parked, decisions);
+            partitions, owned, applied, Optional.empty(), false, parked, decisions, reads);
   }
 
   PartitionState stop() {
-    return new PartitionState(partitions, owned, applied, failing, true, parked, decisions);
+    return new PartitionState(partitions, owned, applied, failing, true, parked, decisions, reads);
   }
 
   PartitionState park(Failing event) {
     Map<StreamId, Failing> more = new LinkedHashMap<>(parked);
     more.put(event.stream(), event);
-    return new PartitionState(partitions, owned, applied, failing, stopped, more, decisions);
+    return new PartitionState(partitions, owned, applied, failing, stopped, more, decisions, reads);
   }
 
   PartitionState unpark(StreamId stream) {
     Map<StreamId, Failing> fewer = new LinkedHashMap<>(parked);
     fewer.remove(stream);
-    return new PartitionState(partitions, owned, applied, failing, stopped, fewer, decisions);
+    return new PartitionState(
+        partitions, owned, applied, failing, stopped, fewer, decisions, reads);
   }
 
   PartitionState withApplied(long applied) {
-    return new PartitionState(partitions, owned, applied, failing, stopped, parked, decisions);
+    return new PartitionState(
+        partitions, owned, applied, failing, stopped, parked, decisions, reads);
   }
 
   PartitionState decided(SubscriptionStatus.Decision decision) {
@@ -183,7 +224,8 @@ record PartitionState(
         failing,
         stopped,
         parked,
-        more.subList(Math.max(0, more.size() - KEPT_DECISIONS), more.size()));
+        more.subList(Math.max(0, more.size() - KEPT_DECISIONS), more.size()),
+        reads);
   }
 
   boolean hasResumed() {
@@ -192,6 +234,11 @@ record PartitionState(
 
   Payload encode() {
     Lines lines = new Lines().add("partition", partitions, owned, applied, stopped);
+    reads.ifPresent(
+        filter -> {
+          lines.add(line("categories", filter.categories()));
+          lines.add(line("types", filter.types()));
+        });
     failing.ifPresent(event -> add(lines, "failing", event));
     parked.values().forEach(event -> add(lines, "parked", event));
     for (SubscriptionStatus.Decision decision : decisions) {
@@ -205,6 +252,10 @@ record PartitionState(
           decision.at());
     }
     return lines.toPayload();
+  }
+
+  private static Object[] line(String kind, Set<String> names) {
+    return Stream.concat(Stream.of(kind), names.stream()).toArray();
   }
 
   private static void add(Lines lines, String kind, Failing event) {
@@ -227,6 +278,7 @@ record PartitionState(
     Optional<Failing> failing = Optional.empty();
     Map<StreamId, Failing> parked = new LinkedHashMap<>();
     List<SubscriptionStatus.Decision> decisions = new ArrayList<>();
+    Optional<EventFilter> reads = Optional.empty();
     for (List<String> line : Lines.parse(name, payload)) {
       String kind = line.getFirst();
       if (kind.equals("partition")) {
@@ -238,7 +290,12 @@ record PartitionState(
                 failing,
                 Boolean.parseBoolean(line.get(4)),
                 parked,
-                decisions);
+                decisions,
+                reads);
+      } else if (kind.equals("categories")) {
+        reads = Optional.of(new EventFilter(names(line), Set.of()));
+      } else if (kind.equals("types")) {
+        reads = reads.map(filter -> filter.withTypes(names(line)));
       } else if (kind.equals("failing")) {
         failing = Optional.of(failing(line));
       } else if (kind.equals("parked")) {
@@ -252,7 +309,18 @@ record PartitionState(
       }
     }
     return new PartitionState(
-        state.partitions, state.owned, state.applied, failing, state.stopped, parked, decisions);
+        state.partitions,
+        state.owned,
+        state.applied,
+        failing,
+        state.stopped,
+        parked,
+        decisions,
+        reads);
+  }
+
+  private static Set<String> names(List<String> line) {
+    return Set.copyOf(line.subList(1, line.size()));
   }
 
   static SubscriptionStatus.Decision decision(List<String> line, int first) {

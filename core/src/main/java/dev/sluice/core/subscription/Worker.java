@@ -297,7 +297,10 @@ final class Worker implements Delivery.Control {
       return;
     }
     if (stored.isEmpty()) {
-      PartitionState first = PartitionState.initial(partition.count()).withOwned(true);
+      PartitionState first =
+          PartitionState.initial(partition.count())
+              .withOwned(true)
+              .withReads(subscription.filter());
       cursor.begin(start, first);
       return;
     }
@@ -321,8 +324,17 @@ final class Worker implements Delivery.Control {
           stored.get().position(),
           subscription.batchSize());
     }
+    String more = found.notReadBefore(subscription.filter());
+    if (!more.isEmpty() && stored.get().position().isAfter(Position.START)) {
+      LOG.warn(
+          "{} reads more than its last owner did: {}. Such events up to {} were passed and don't"
+              + " come; if they are needed, build it anew under another name",
+          name,
+          more,
+          stored.get().position());
+    }
     cursor.accept(stored.get(), found);
-    cursor.save(found.withOwned(true));
+    cursor.save(found.withOwned(true).withReads(subscription.filter()));
   }
 
   private int partitionsOf(Checkpoint checkpoint) {

@@ -5,12 +5,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.sluice.core.Payload;
 import dev.sluice.core.Position;
 import dev.sluice.core.event.StreamId;
+import dev.sluice.core.store.EventFilter;
 import dev.sluice.core.subscription.PartitionState.Failing;
 import dev.sluice.core.subscription.PartitionState.Replacement;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 
 class PartitionStateTest {
@@ -34,8 +36,26 @@ class PartitionStateTest {
             Map.of(parked.stream(), parked, waiting.stream(), waiting),
             List.of(
                 new SubscriptionStatus.Decision(
-                    "skip", failing.stream(), 2, "anna", "known\tbad", NOW)));
+                    "skip", failing.stream(), 2, "anna", "known\tbad", NOW)),
+            Optional.of(new EventFilter(Set.of(), Set.of("opened", "closed\tor not"))));
     assertThat(PartitionState.decode("x", state.encode())).isEqualTo(state);
+  }
+
+  @Test
+  void what_the_last_owner_did_not_read_is_named() {
+    EventFilter opened = EventFilter.types("opened");
+    PartitionState state = PartitionState.initial(1).withReads(opened);
+    assertThat(PartitionState.initial(1).notReadBefore(opened)).isEmpty();
+    assertThat(state.notReadBefore(opened)).isEmpty();
+    assertThat(state.notReadBefore(EventFilter.types("opened", "closed", "blocked")))
+        .isEqualTo("types [blocked, closed]");
+    assertThat(state.notReadBefore(EventFilter.ALL)).isEqualTo("types [all]");
+    assertThat(state.withReads(EventFilter.ALL).notReadBefore(opened)).isEmpty();
+    assertThat(
+            state
+                .withReads(new EventFilter(Set.of("account"), Set.of("opened", "closed")))
+                .notReadBefore(new EventFilter(Set.of("account", "card"), Set.of("opened"))))
+        .isEqualTo("categories [card]");
   }
 
   private static Failing failing(String id, Optional<Replacement> replacement) {
