@@ -75,7 +75,7 @@ class CoreMutantsTest {
         new Mutant(
             "a takeover leaves the old owner's token in the checkpoint",
             "Worker.java",
-            "    cursor.save(found.withOwned(true));",
+            "    cursor.save(found.withOwned(true).withReads(subscription.filter()));",
             "    delivery.suspect(0);",
             "U3_from_its_takeover_on_only_the_new_owner_moves_the_checkpoint"),
         new Mutant(
