@@ -459,10 +459,14 @@ class SubscriptionsTest {
     }
     int wanted = slows;
     assertThat(others).isPositive();
+    // One may be done before the other one has an owner.
+    until(
+        () ->
+            runner.status().stream()
+                .map(SubscriptionStatus::state)
+                .collect(Collectors.toSet())
+                .equals(Set.of(State.RUNNING, State.CATCHING_UP)));
     until(() -> lags(runner).equals(List.of(0L, (long) wanted)));
-    assertThat(runner.status())
-        .extracting(SubscriptionStatus::state)
-        .containsExactlyInAnyOrder(State.RUNNING, State.CATCHING_UP);
     goOn.countDown();
     until(() -> lags(runner).equals(List.of(0L, 0L)));
   }
@@ -994,6 +998,41 @@ class SubscriptionsTest {
   }
 
   @Test
+  void of_two_processes_that_begin_at_once_with_different_splits_one_runs_all_of_it() {
+    // Each has found nothing stored before either of them stores something.
+    CountDownLatch bothBegin = new CountDownLatch(2);
+    Subscriptions first = runner(new BeginsTogether(bothBegin));
+    Subscriptions second = runner(new BeginsTogether(bothBegin));
+    for (int i = 0; i < 20; i++) {
+      append(StreamId.of("account", "s" + i), 1);
+    }
+    first.start(Subscription.named("split").partitions(2).handler(seen::add));
+    second.start(Subscription.named("split").partitions(4).handler(seen::add));
+    Position last = memory.globalLog().status().head();
+    assertThat(first.await("split", last, BOUND)).as("%s", second.status()).isTrue();
+    assertThat(Set.copyOf(seen)).as("each event").hasSize(20);
+  }
+
+  private final class BeginsTogether extends Faulty {
+
+    private final CountDownLatch bothBegin;
+    private final AtomicBoolean begun = new AtomicBoolean();
+
+    BeginsTogether(CountDownLatch bothBegin) {
+      super(memory);
+      this.bothBegin = bothBegin;
+    }
+
+    @Override
+    void saving(Checkpoint checkpoint) {
+      if (!begun.getAndSet(true)) {
+        bothBegin.countDown();
+      }
+      SubscriptionsTest.await(bothBegin);
+    }
+  }
+
+  @Test
   void a_subscription_that_runs_nowhere_can_be_forgotten() {
     Subscriptions runner = runner(memory);
     Registration running = runner.start(Subscription.named("old").handler(event -> {}));
@@ -1212,6 +1251,8 @@ class SubscriptionsTest {
 
     void renewing(Lease lease) {}
 
+    void saving(Checkpoint checkpoint) {}
+
     @Override
     public GlobalLog globalLog() {
       GlobalLog log = storage.globalLog();
@@ -1306,7 +1347,29 @@ class SubscriptionsTest {
 
     @Override
     public CheckpointStore checkpoints() {
-      return storage.checkpoints();
+      CheckpointStore checkpoints = storage.checkpoints();
+      return new CheckpointStore() {
+        @Override
+        public Optional<Checkpoint> load(String name) {
+          return checkpoints.load(name);
+        }
+
+        @Override
+        public void save(Checkpoint checkpoint) {
+          saving(checkpoint);
+          checkpoints.save(checkpoint);
+        }
+
+        @Override
+        public List<Checkpoint> list(String prefix) {
+          return checkpoints.list(prefix);
+        }
+
+        @Override
+        public void delete(String name) {
+          checkpoints.delete(name);
+        }
+      };
     }
 
     @Override

@@ -75,7 +75,10 @@ final class Running {
     long now = System.nanoTime();
     if (now - lookAt >= 0) {
       lookAt = now + leaseDuration.toNanos() / 5;
-      if (subscription.partitions() > 1) {
+      if (workers.values().stream().anyMatch(Worker::refused)) {
+        // It can't run here, and those with whom it can need not leave a share to this process.
+        releaseMembership();
+      } else if (subscription.partitions() > 1) {
         joinIn();
         share();
       } else if (workers.isEmpty()) {

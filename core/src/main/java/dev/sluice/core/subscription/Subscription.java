@@ -148,7 +148,7 @@ public final class Subscription {
     /**
      * Starts with what is appended once {@link Subscriptions#start} has returned, if there is no
      * checkpoint yet; what was in an append that was open then may be included. Where several
-     * processes start it, each partition starts at the start in the process that runs it first.
+     * processes start it, what counts for a partition is the start in one of them.
      */
     public Builder fromNow() {
       this.start = new Start.Now();

@@ -289,7 +289,7 @@ final class Worker implements Delivery.Control {
    */
   private void takeOver() {
     Optional<Checkpoint> stored = cursor.load();
-    int begunWith = stored.map(this::partitionsOf).orElseGet(this::partitionsOfOthers);
+    int begunWith = stored.map(this::partitionsOf).orElseGet(this::partitionsOfFirst);
     if (begunWith != partition.count()) {
       LOG.error("{} {}", name, otherPartitions(begunWith, partition.count()));
       refused = true;
@@ -341,12 +341,25 @@ final class Worker implements Delivery.Control {
     return PartitionState.decode(checkpoint.name(), checkpoint.state()).partitions();
   }
 
-  /** A partition that was not there before would begin anew with streams of the others. */
-  private int partitionsOfOthers() {
-    return storage.checkpoints().list(PREFIX + subscription.name() + "/").stream()
-        .findFirst()
-        .map(this::partitionsOf)
-        .orElse(partition.count());
+  /**
+   * A partition without a checkpoint: the one of partition 0, which all have, says how many there
+   * are. Who stores it first decides, so that of two processes that begin at the same moment with
+   * different numbers one is refused.
+   */
+  private int partitionsOfFirst() {
+    if (partition.index() == 0) {
+      return partition.count();
+    }
+    String first = checkpointName(subscription.name(), 0);
+    Optional<Checkpoint> decided = storage.checkpoints().load(first);
+    if (decided.isPresent()) {
+      return partitionsOf(decided.get());
+    }
+    // With a token below that of any owner. If somebody else was quicker, this is a conflict, after
+    // which the partition is taken over once more.
+    PartitionState state = PartitionState.initial(partition.count());
+    storage.checkpoints().save(Checkpoint.first(first, start, state.encode(), 0));
+    return partition.count();
   }
 
   static String otherPartitions(int begunWith, int wanted) {
