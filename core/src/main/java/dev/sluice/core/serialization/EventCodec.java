@@ -155,7 +155,7 @@ public final class EventCodec {
    * A stored event as one of the classes that its reader expects.
    *
    * @throws UnregisteredTypeException if nobody knows its type name
-   * @throws SerializationException if its data can't be read
+   * @throws SerializationException if its data can't be read, or its upcaster fails
    * @throws IllegalStateException if it is of another class
    */
   public <E extends DomainEvent> E decode(RecordedEvent recorded, Class<E> expected) {

@@ -357,7 +357,8 @@ final class Worker implements Delivery.Control {
     }
     // With a token below that of any owner. If somebody else was quicker, this is a conflict, after
     // which the partition is taken over once more.
-    PartitionState state = PartitionState.initial(partition.count());
+    PartitionState state =
+        PartitionState.initial(partition.count()).withReads(subscription.filter());
     storage.checkpoints().save(Checkpoint.first(first, start, state.encode(), 0));
     return partition.count();
   }
