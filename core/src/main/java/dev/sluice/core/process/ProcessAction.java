@@ -21,7 +21,9 @@ public sealed interface ProcessAction<E extends DomainEvent, S> {
    * @param issue calls a command handler with these options, which make the command idempotent and
    *     name the process as its correlation id
    * @param refused the own events that a refusal leads to: any exception but a {@link
-   *     dev.sluice.core.SluiceException}, which is technical and makes the event be tried again
+   *     dev.sluice.core.SluiceException}, which is technical and makes the event be tried again. It
+   *     should throw again what your aggregates don't refuse with, such as a bug's {@link
+   *     NullPointerException}: then it is a failure of the event, too, and no refusal is stored
    */
   record Command<E extends DomainEvent, S>(
       Consumer<CommandOptions> issue, Function<RuntimeException, List<E>> refused)
