@@ -144,9 +144,7 @@ public final class Doctor {
       long drawn = row.getLong(1);
       known = !row.wasNull();
       line("last commit number drawn", known ? String.valueOf(drawn) : "unknown");
-      line(
-          "last event stored",
-          "position %d (commit %d)".formatted(row.getLong(2), row.getLong(2) >> 16));
+      line("last event stored", place(row.getLong(2)));
     }
     if (known) {
       check(() -> readable(connection));
@@ -185,8 +183,13 @@ public final class Doctor {
   }
 
   private void readable(Connection connection) throws SQLException {
-    long safe = new Horizon(database, new EventKinds(database)).head(connection);
-    line("last event readable", "position %d (commit %d)".formatted(safe, safe >> 16));
+    line(
+        "last event readable",
+        place(new Horizon(database, new EventKinds(database)).head(connection)));
+  }
+
+  private static String place(long position) {
+    return "position %d (commit %d)".formatted(position, Horizon.commitNumber(position));
   }
 
   private void readers(Handle handle) {

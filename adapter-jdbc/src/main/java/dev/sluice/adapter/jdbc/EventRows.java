@@ -45,7 +45,7 @@ final class EventRows {
                   + " type) overriding system value values ("
                   + id
                   + ", '"
-                  + of.category().replace("'", "''")
+                  + of.category()
                   + "', '…')");
         }
       }

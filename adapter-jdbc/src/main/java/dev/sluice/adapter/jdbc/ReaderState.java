@@ -4,6 +4,7 @@ import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * Finds in the checkpoints of subscriptions and relays what they can't deal with. The forms belong
@@ -62,18 +63,12 @@ final class ReaderState {
         }
       }
     }
-    List<String> found = new ArrayList<>();
-    if (stopped) {
-      found.add(name + " is stopped by " + failing + DECIDE + "Subscriptions");
-    } else if (!failing.isEmpty()) {
-      found.add(name + " is failing and tries again: " + failing + "; correct what it says");
-    }
-    if (!parked.isEmpty()) {
-      found.add(
-          "%s has parked %d, the first %s%sSubscriptions"
-              .formatted(name, parked.size(), parked.getFirst(), DECIDE));
-    }
-    return found;
+    return found(
+        name,
+        stopped ? Optional.of(failing) : Optional.empty(),
+        failing.isEmpty() ? "" : failing + "; correct what it says",
+        parked,
+        "Subscriptions");
   }
 
   private static String event(String[] field) {
@@ -95,16 +90,35 @@ final class ReaderState {
         parked.add(message(field));
       }
     }
+    return found(
+        name,
+        stopped.isEmpty() ? Optional.empty() : Optional.of(stopped),
+        lines.length > 1 ? decoded(lines[1]) : "",
+        parked,
+        "RelayControl");
+  }
+
+  /**
+   * @param stoppedBy why it doesn't even try again
+   * @param failing why it tries again; empty if it has no trouble
+   * @param decider the class with which a person decides
+   */
+  private static List<String> found(
+      String name,
+      Optional<String> stoppedBy,
+      String failing,
+      List<String> parked,
+      String decider) {
     List<String> found = new ArrayList<>();
-    if (!stopped.isEmpty()) {
-      found.add(name + " is stopped by " + stopped + DECIDE + "RelayControl");
-    } else if (lines.length > 1 && !lines[1].isEmpty()) {
-      found.add(name + " is failing and tries again: " + decoded(lines[1]));
+    if (stoppedBy.isPresent()) {
+      found.add(name + " is stopped by " + stoppedBy.get() + DECIDE + decider);
+    } else if (!failing.isEmpty()) {
+      found.add(name + " is failing and tries again: " + failing);
     }
     if (!parked.isEmpty()) {
       found.add(
-          "%s has parked %d, the first %s%sRelayControl"
-              .formatted(name, parked.size(), parked.getFirst(), DECIDE));
+          "%s has parked %d, the first %s%s%s"
+              .formatted(name, parked.size(), parked.getFirst(), DECIDE, decider));
     }
     return found;
   }

@@ -98,17 +98,14 @@ public final class EventCodec {
                         "the stored event type '"
                             + recorded.type()
                             + "' ("
-                            + recorded.stream()
-                            + ", version "
-                            + recorded.version()
+                            + place(recorded)
                             + ") has no registered class; register it with EventTypes, as an alias"
                             + " if it was renamed"));
     DomainEvent event;
     try {
       event = serializer.read(recorded.data(), type);
     } catch (SerializationException e) {
-      throw new SerializationException(
-          recorded.stream() + ", version " + recorded.version() + ": " + e.getMessage(), e);
+      throw new SerializationException(place(recorded) + ": " + e.getMessage(), e);
     }
     int steps = 0;
     for (var upcaster = upcasters.get(event.getClass());
@@ -140,15 +137,17 @@ public final class EventCodec {
   private static SerializationException upcasterBug(
       RecordedEvent recorded, DomainEvent event, String what, RuntimeException cause) {
     return new SerializationException(
-        recorded.stream()
-            + ", version "
-            + recorded.version()
+        place(recorded)
             + ": the upcaster of "
             + event.getClass().getName()
             + " "
             + what
             + ", which is a bug in it: return an event for each one that was ever stored",
         cause);
+  }
+
+  private static String place(RecordedEvent recorded) {
+    return recorded.stream() + ", version " + recorded.version();
   }
 
   /**
@@ -162,9 +161,7 @@ public final class EventCodec {
     DomainEvent event = decode(recorded);
     if (!expected.isInstance(event)) {
       throw new IllegalStateException(
-          recorded.stream()
-              + ", version "
-              + recorded.version()
+          place(recorded)
               + ", is a "
               + event.getClass().getName()
               + ", not a "

@@ -297,11 +297,7 @@ final class Worker implements Delivery.Control {
       return;
     }
     if (stored.isEmpty()) {
-      PartitionState first =
-          PartitionState.initial(partition.count())
-              .withOwned(true)
-              .withReads(subscription.filter());
-      cursor.begin(start, first);
+      cursor.begin(start, firstState().withOwned(true));
       return;
     }
     PartitionState found = PartitionState.decode(name, stored.get().state());
@@ -357,10 +353,13 @@ final class Worker implements Delivery.Control {
     }
     // With a token below that of any owner. If somebody else was quicker, this is a conflict, after
     // which the partition is taken over once more.
-    PartitionState state =
-        PartitionState.initial(partition.count()).withReads(subscription.filter());
-    storage.checkpoints().save(Checkpoint.first(first, start, state.encode(), 0));
+    storage.checkpoints().save(Checkpoint.first(first, start, firstState().encode(), 0));
     return partition.count();
+  }
+
+  /** That of a partition which nobody has owned. */
+  private PartitionState firstState() {
+    return PartitionState.initial(partition.count()).withReads(subscription.filter());
   }
 
   static String otherPartitions(int begunWith, int wanted) {
