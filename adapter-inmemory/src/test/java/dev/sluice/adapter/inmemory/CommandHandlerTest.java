@@ -17,20 +17,15 @@ import dev.sluice.core.aggregate.Decider;
 import dev.sluice.core.aggregate.RetryPolicy;
 import dev.sluice.core.aggregate.SnapshotPolicy;
 import dev.sluice.core.aggregate.TooManyConflictsException;
-import dev.sluice.core.coordination.CheckpointStore;
-import dev.sluice.core.coordination.LeaseStore;
 import dev.sluice.core.event.DomainEvent;
 import dev.sluice.core.event.EventIds;
 import dev.sluice.core.event.Metadata;
 import dev.sluice.core.event.RecordedEvent;
 import dev.sluice.core.event.StreamId;
 import dev.sluice.core.outbox.IntegrationEvent;
-import dev.sluice.core.outbox.Outbox;
 import dev.sluice.core.serialization.EventCodec;
 import dev.sluice.core.serialization.jackson.JacksonSerializer;
 import dev.sluice.core.store.DuplicateEventException;
-import dev.sluice.core.store.EventStore;
-import dev.sluice.core.store.GlobalLog;
 import dev.sluice.core.store.Snapshot;
 import dev.sluice.core.store.SnapshotStore;
 import dev.sluice.core.store.Storage;
@@ -582,8 +577,20 @@ class CommandHandlerTest {
   }
 
   /** A storage whose snapshots can't be loaded. */
-  private record WithoutSnapshots(Storage storage, RuntimeException reason)
-      implements Storage, SnapshotStore {
+  private static final class WithoutSnapshots extends SubscriptionsTest.Faulty
+      implements SnapshotStore {
+
+    private final RuntimeException reason;
+
+    WithoutSnapshots(Storage storage, RuntimeException reason) {
+      super(storage);
+      this.reason = reason;
+    }
+
+    @Override
+    public SnapshotStore snapshots() {
+      return this;
+    }
 
     @Override
     public Optional<Snapshot> load(StreamId stream, String schema) {
@@ -598,46 +605,6 @@ class CommandHandlerTest {
     @Override
     public void delete(StreamId stream) {
       throw reason;
-    }
-
-    @Override
-    public SnapshotStore snapshots() {
-      return this;
-    }
-
-    @Override
-    public String describe() {
-      return storage.describe();
-    }
-
-    @Override
-    public EventStore eventStore() {
-      return storage.eventStore();
-    }
-
-    @Override
-    public GlobalLog globalLog() {
-      return storage.globalLog();
-    }
-
-    @Override
-    public Outbox outbox() {
-      return storage.outbox();
-    }
-
-    @Override
-    public CheckpointStore checkpoints() {
-      return storage.checkpoints();
-    }
-
-    @Override
-    public LeaseStore leases() {
-      return storage.leases();
-    }
-
-    @Override
-    public void close() {
-      storage.close();
     }
   }
 

@@ -11,11 +11,12 @@ import dev.sluice.core.event.StreamId;
 import dev.sluice.core.store.EventFilter;
 import dev.sluice.core.store.ExpectedVersion;
 import dev.sluice.testservers.OwnedPostgres;
-import dev.sluice.testservers.PostgresDatabase;
 import java.sql.Connection;
 import java.sql.Statement;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /** A server that comes back as a standby, and is promoted later, or without the last commits. */
@@ -26,76 +27,81 @@ class StandbyTest {
   /** After a crash a sequence goes on up to 32 numbers further than it was. */
   private static final int LOST = 100;
 
+  private OwnedPostgres server;
+  private HikariDataSource pool;
+  private JdbcStorage storage;
+
+  @BeforeEach
+  void startWithAnEvent() {
+    server = OwnedPostgres.start();
+    pool = PostgresFixture.pool(server.newDatabase(), 4);
+    storage = JdbcStorage.create(pool);
+    append();
+  }
+
+  @AfterEach
+  void close() {
+    storage.close();
+    pool.close();
+    server.close();
+  }
+
   @Test
   void G2_aStandbyIsRefusedUntilItIsThePrimary() throws Exception {
-    try (OwnedPostgres server = OwnedPostgres.start()) {
-      PostgresDatabase database = server.newDatabase();
-      try (HikariDataSource pool = PostgresFixture.pool(database, 4);
-          JdbcStorage storage = JdbcStorage.create(pool)) {
-        append(storage);
-        server.kill();
-        server.restartAsStandby();
+    server.kill();
+    server.restartAsStandby();
 
-        assertThatThrownBy(() -> JdbcStorage.create(pool))
-            .isInstanceOf(StoreRefusedException.class)
-            .hasMessageContaining("this server is a standby");
-        assertThatThrownBy(() -> append(storage))
-            .isInstanceOf(StoreUnavailableException.class)
-            .hasMessageContaining("targetServerType=primary");
-        assertThatThrownBy(() -> storage.globalLog().read(Position.START, EventFilter.ALL, 1))
-            .isInstanceOf(StoreUnavailableException.class)
-            .hasMessageContaining("targetServerType=primary");
-        assertThat(Doctor.examine(pool, "sluice").problems())
-            .anyMatch(problem -> problem.contains("this server is a standby"));
+    assertThatThrownBy(() -> JdbcStorage.create(pool))
+        .isInstanceOf(StoreRefusedException.class)
+        .hasMessageContaining("this server is a standby");
+    assertThatThrownBy(() -> append())
+        .isInstanceOf(StoreUnavailableException.class)
+        .hasMessageContaining("targetServerType=primary");
+    assertThatThrownBy(() -> storage.globalLog().read(Position.START, EventFilter.ALL, 1))
+        .isInstanceOf(StoreUnavailableException.class)
+        .hasMessageContaining("targetServerType=primary");
+    assertThat(Doctor.examine(pool, "sluice").problems())
+        .anyMatch(problem -> problem.contains("this server is a standby"));
 
-        try (Connection connection = pool.getConnection();
-            Statement statement = connection.createStatement()) {
-          statement.execute("select pg_promote()");
-        }
-        append(storage);
-        assertThat(Events.readAll(storage.globalLog())).hasSize(2);
-      }
+    try (Connection connection = pool.getConnection();
+        Statement statement = connection.createStatement()) {
+      statement.execute("select pg_promote()");
     }
+    append();
+    assertThat(Events.readAll(storage.globalLog())).hasSize(2);
   }
 
   @Test
   void G2_aServerWithoutTheLastCommitsIsNoticedByWhoHasReadThem() throws Exception {
-    try (OwnedPostgres server = OwnedPostgres.start()) {
-      PostgresDatabase database = server.newDatabase();
-      try (HikariDataSource pool = PostgresFixture.pool(database, 4);
-          JdbcStorage storage = JdbcStorage.create(pool)) {
-        append(storage);
-        server.kill();
-        server.backUp();
-        server.restart();
-        for (int lost = 0; lost < LOST; lost++) {
-          append(storage);
-        }
-        Position head = Events.readAll(storage.globalLog()).getLast().position();
-        server.kill();
-        server.restore();
-        server.restart();
+    server.kill();
+    server.backUp();
+    server.restart();
+    for (int lost = 0; lost < LOST; lost++) {
+      append();
+    }
+    Position head = Events.readAll(storage.globalLog()).getLast().position();
+    server.kill();
+    server.restore();
+    server.restart();
 
-        // Nothing is behind the head: such a reader seldom asks for more than rows.
-        assertThatThrownBy(() -> readUntilItIsRefused(storage, head))
-            .hasMessageContaining("the store has lost events")
-            .hasMessageContaining("started again");
-        // Also when other events stand where the lost ones were.
-        for (int again = 0; again < 2 * LOST; again++) {
-          append(storage);
-        }
-        assertThatThrownBy(() -> storage.outbox().read(Position.START, 1))
-            .isInstanceOf(StoreRefusedException.class);
-        assertThatThrownBy(() -> storage.globalLog().read(head, EventFilter.ALL, 1))
-            .isInstanceOf(StoreRefusedException.class);
-        try (JdbcStorage restarted = JdbcStorage.create(pool)) {
-          assertThat(Events.readAll(restarted.globalLog())).hasSize(1 + 2 * LOST);
-        }
-      }
+    // Nothing is behind the head: such a reader seldom asks for more than rows.
+    assertThatThrownBy(() -> readUntilItIsRefused(head))
+        .hasMessageContaining("the store has lost events")
+        .hasMessageContaining("started again");
+    // Also when other events stand where the lost ones were.
+    for (int again = 0; again < 2 * LOST; again++) {
+      append();
+    }
+    assertThatThrownBy(() -> storage.outbox().read(Position.START, 1))
+        .isInstanceOf(StoreRefusedException.class);
+    assertThatThrownBy(() -> storage.globalLog().read(head, EventFilter.ALL, 1))
+        .isInstanceOf(StoreRefusedException.class);
+    try (JdbcStorage restarted = JdbcStorage.create(pool)) {
+      assertThat(Events.readAll(restarted.globalLog())).hasSize(1 + 2 * LOST);
     }
   }
 
-  private static void readUntilItIsRefused(JdbcStorage storage, Position head) {
+  private void readUntilItIsRefused(Position head) {
     long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
     while (System.nanoTime() < end) {
       try {
@@ -106,7 +112,7 @@ class StandbyTest {
     }
   }
 
-  private static void append(JdbcStorage storage) {
+  private void append() {
     storage.eventStore().append(STREAM, ExpectedVersion.any(), List.of(Events.event(1)));
   }
 }
