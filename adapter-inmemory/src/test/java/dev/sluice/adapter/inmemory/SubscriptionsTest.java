@@ -1007,6 +1007,8 @@ class SubscriptionsTest {
       append(StreamId.of("account", "s" + i), 1);
     }
     first.start(Subscription.named("split").partitions(2).handler(seen::add));
+    // The second could own all that the first has a use for, and wait for it for ever.
+    until(() -> bothBegin.getCount() == 1);
     second.start(Subscription.named("split").partitions(4).handler(seen::add));
     Position last = memory.globalLog().status().head();
     assertThat(first.await("split", last, BOUND)).as("%s", second.status()).isTrue();
