@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.core.EventTypes;
+import dev.sluice.core.StoreUnavailableException;
 import dev.sluice.core.aggregate.CommandHandler;
 import dev.sluice.core.aggregate.Decider;
 import dev.sluice.core.event.DomainEvent;
@@ -21,6 +22,7 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -35,7 +37,13 @@ class ProcessManagerTest {
 
   record Closed() implements AccountEvent {}
 
-  record TransferAsked(String id, String to, long amount, Instant until) implements AccountEvent {}
+  record TransferAsked(String id, String from, String to, long amount, Instant until)
+      implements AccountEvent {
+
+    TransferAsked(String id, String to, long amount, Instant until) {
+      this(id, "from", to, amount, until);
+    }
+  }
 
   record Account(long balance, boolean closed) {}
 
@@ -128,7 +136,7 @@ class ProcessManagerTest {
         return null;
       }
       if (event instanceof TransferAsked asked && state == State.NEW) {
-        return List.of(new Started("from", asked.to(), asked.amount(), asked.until()));
+        return List.of(new Started(asked.from(), asked.to(), asked.amount(), asked.until()));
       }
       if (event instanceof Changed changed && state == State.STARTED) {
         return List.of(new Withdrawn("to", -changed.by()));
@@ -160,16 +168,20 @@ class ProcessManagerTest {
       if (id.equals(poisonLate)) {
         throw new IllegalStateException("a bug in the deadline of " + id);
       }
-      return state == State.STARTED ? List.of(new Late()) : List.of();
+      return state == State.STARTED || state == State.WITHDRAWN ? List.of(new Late()) : List.of();
     }
 
     private ProcessAction<TransferEvent, State> command(String account, long by) {
       return new ProcessAction.Command<>(
           options -> {
+            if (account.equals(broken)) {
+              throw new UnsupportedOperationException("a bug");
+            }
             if (!account.equals(unreachable)) {
               accounts.handle(account, new Changed(by), options);
             }
           },
+          IllegalStateException.class,
           refusal -> List.of(new Refused("from", by)));
     }
   }
@@ -180,6 +192,7 @@ class ProcessManagerTest {
   /** Which of the process's functions returns null. */
   private volatile String mute = "none";
 
+  private volatile String broken = "none";
   private volatile String poison = "none";
   private volatile String poisonLate = "none";
 
@@ -222,6 +235,57 @@ class ProcessManagerTest {
       await(here, () -> state("t1") == State.REFUSED && balance("from") == 100);
     }
     assertThat(storage.eventStore().readFrom(StreamId.of("account", "from"), 1)).hasSize(4);
+  }
+
+  @Test
+  void aBugIsNoRefusal() {
+    broken = "to";
+    accounts.handle("from", new Changed(100));
+    try (Subscriptions here = run(manager("nobody"))) {
+      accounts.handle("from", new TransferAsked("t1", "to", 40, far));
+      await(here, () -> here.status().getFirst().parked().size() == 1);
+      assertThat(state("t1")).isEqualTo(State.WITHDRAWN);
+      broken = "none";
+      here.resume("transfer", StreamId.of("transfer", "t1"), "anna", "mended");
+      await(here, () -> state("t1") == State.DONE);
+    }
+  }
+
+  @Test
+  void whatIsTechnicalCannotBeNamedARefusal() {
+    assertThatThrownBy(
+            () ->
+                new ProcessAction.Command<TransferEvent, State, StoreUnavailableException>(
+                    options -> {}, StoreUnavailableException.class, refused -> List.of()))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("StoreUnavailableException is technical");
+  }
+
+  @Test
+  void partitionsShareTheProcessesAndTheirDeadlines() {
+    Instant soon = Instant.now().plusMillis(3_000);
+    inTwoProcesses(
+        here -> {
+          for (int i = 0; i < 20; i++) {
+            accounts.handle("a" + i, new TransferAsked("t" + i, "to", 10, far));
+            accounts.handle("a" + i, new TransferAsked("u" + i, "lost", "to", 10, soon));
+          }
+          for (int i = 0; i < 20; i++) {
+            String done = "t" + i;
+            String waits = "u" + i;
+            await(here, () -> state(done) == State.DONE && state(waits) != State.NEW);
+          }
+        });
+    inTwoProcesses(
+        here -> {
+          for (int i = 0; i < 20; i++) {
+            String waits = "u" + i;
+            await(here, () -> state(waits) == State.LATE);
+          }
+          assertThat(here.status()).hasSize(4).allMatch(status -> status.parked().isEmpty());
+        });
+    assertThat(balance("to")).isEqualTo(200);
+    assertThat(balance("from")).isEqualTo(-200);
   }
 
   @Test
@@ -329,6 +393,15 @@ class ProcessManagerTest {
       assertThat(here.status().getFirst().parked().getFirst().error())
           .contains("'" + function + "' of the process 'transfer' has returned null for a ")
           .contains("a bug in it");
+    }
+  }
+
+  private void inTwoProcesses(Consumer<Subscriptions> work) {
+    try (Subscriptions here = Subscriptions.of(storage);
+        Subscriptions there = Subscriptions.of(storage)) {
+      here.start(manager("lost").subscription(4, QUICK, "account"));
+      there.start(manager("lost").subscription(4, QUICK, "account"));
+      work.accept(here);
     }
   }
 

@@ -1,5 +1,6 @@
 package dev.sluice.core.process;
 
+import dev.sluice.core.SluiceException;
 import dev.sluice.core.aggregate.CommandOptions;
 import dev.sluice.core.event.DomainEvent;
 import java.time.Instant;
@@ -16,18 +17,34 @@ import java.util.function.Function;
 public sealed interface ProcessAction<E extends DomainEvent, S> {
 
   /**
-   * Issues a command to an aggregate.
+   * Issues a command to an aggregate. What it throws that is no refusal makes the process's event
+   * be tried again, as its subscription's {@code FailurePolicy} says: an outage, and also a bug.
    *
+   * @param <R> what the aggregate refuses with
    * @param issue calls a command handler with these options, which make the command idempotent and
    *     name the process as its correlation id
-   * @param refused the own events that a refusal leads to: any exception but a {@link
-   *     dev.sluice.core.SluiceException}, which is technical and makes the event be tried again. It
-   *     should throw again what your aggregates don't refuse with, such as a bug's {@link
-   *     NullPointerException}: then it is a failure of the event, too, and no refusal is stored
+   * @param refusal the class of the exceptions that are refusals; not a {@link SluiceException},
+   *     which is technical and never a refusal
+   * @param refused the own events that a refusal leads to
    */
-  record Command<E extends DomainEvent, S>(
-      Consumer<CommandOptions> issue, Function<RuntimeException, List<E>> refused)
-      implements ProcessAction<E, S> {}
+  record Command<E extends DomainEvent, S, R extends RuntimeException>(
+      Consumer<CommandOptions> issue, Class<R> refusal, Function<? super R, List<E>> refused)
+      implements ProcessAction<E, S> {
+
+    /**
+     * See above.
+     *
+     * @throws IllegalArgumentException if the refusal is a {@link SluiceException}
+     */
+    public Command {
+      if (SluiceException.class.isAssignableFrom(refusal)) {
+        throw new IllegalArgumentException(
+            refusal.getName()
+                + " is technical, and no refusal: what throws it is tried again. Name the class"
+                + " that the aggregate refuses with");
+      }
+    }
+  }
 
   /**
    * Waits for a moment, also over restarts.

@@ -70,17 +70,30 @@ public final class ProcessManager<S, E extends DomainEvent> {
   }
 
   /**
-   * The subscription that runs the processes, to be started with {@code Subscriptions}. Its name is
-   * the category.
+   * The subscription that runs the processes, in one partition, to be started with {@code
+   * Subscriptions}. Its name is the category.
    *
    * @param failures what happens if a step can't be done; parking lets other processes go on
    * @param reactsTo the categories of the events that processes react to
    */
   public Subscription subscription(FailurePolicy failures, String... reactsTo) {
+    return subscription(1, failures, reactsTo);
+  }
+
+  /**
+   * The same in several partitions, which are worked on at the same time, also by several Java
+   * processes. Reactions to events of different streams then come in any order, unless one of the
+   * events was caused by what the other led to.
+   *
+   * @param partitions fixed once the subscription was started, see {@link
+   *     Subscription.Builder#partitions}
+   */
+  public Subscription subscription(int partitions, FailurePolicy failures, String... reactsTo) {
     Set<String> categories = new HashSet<>(List.of(reactsTo));
     categories.add(category);
     return Subscription.named(category)
         .filter(new EventFilter(categories, Set.of()))
+        .partitions(partitions)
         .failures(failures)
         .handlers(Handler::new);
   }
@@ -163,7 +176,7 @@ public final class ProcessManager<S, E extends DomainEvent> {
       // First: a time-out is there also for commands that can't be issued.
       deadlines.add(recorded, actions);
       for (int i = 0; i < actions.size(); i++) {
-        if (actions.get(i) instanceof ProcessAction.Command<E, S> command) {
+        if (actions.get(i) instanceof ProcessAction.Command<E, S, ?> command) {
           issue(recorded.stream().id(), recorded, i, command);
         }
       }
@@ -188,8 +201,11 @@ public final class ProcessManager<S, E extends DomainEvent> {
       return result;
     }
 
-    private void issue(
-        String processId, RecordedEvent recorded, int index, ProcessAction.Command<E, S> command) {
+    private <R extends RuntimeException> void issue(
+        String processId,
+        RecordedEvent recorded,
+        int index,
+        ProcessAction.Command<E, S, R> command) {
       UUID id = EventIds.derived(recorded.id(), "command/" + index);
       UUID refusal = EventIds.derived(recorded.id(), "refused/" + index);
       if (processes.isStored(processId, refusal)) {
@@ -197,17 +213,16 @@ public final class ProcessManager<S, E extends DomainEvent> {
         // has gone on from the refusal.
         return;
       }
+      CommandOptions options =
+          CommandOptions.DEFAULT.withCommandId(id).withMetadata(metadata(processId, recorded));
       try {
-        command
-            .issue()
-            .accept(
-                CommandOptions.DEFAULT
-                    .withCommandId(id)
-                    .withMetadata(metadata(processId, recorded)));
-      } catch (SluiceException e) {
-        throw e;
+        command.issue().accept(options);
       } catch (RuntimeException e) {
-        store(processId, state -> command.refused().apply(e), recorded, refusal);
+        if (!command.refusal().isInstance(e) || e instanceof SluiceException) {
+          throw e;
+        }
+        R refused = command.refusal().cast(e);
+        store(processId, state -> command.refused().apply(refused), recorded, refusal);
       }
     }
 

@@ -100,11 +100,7 @@ public final class TransferProcess implements ProcessDefinition<Transfer, Transf
       String account, Money amount, String note, Function<String, TransferEvent> ifRefused) {
     return new ProcessAction.Command<>(
         options -> accounts.handle(account, new AccountCommand.Deposit(amount, note), options),
-        no -> {
-          if (no instanceof RefusedException refused) {
-            return List.of(ifRefused.apply(refused.reason()));
-          }
-          throw no;
-        });
+        RefusedException.class,
+        refused -> List.of(ifRefused.apply(refused.reason())));
   }
 }
