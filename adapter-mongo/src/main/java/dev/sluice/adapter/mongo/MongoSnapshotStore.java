@@ -1,6 +1,7 @@
 package dev.sluice.adapter.mongo;
 
 import com.mongodb.MongoWriteException;
+import com.mongodb.client.ClientSession;
 import com.mongodb.client.MongoCollection;
 import com.mongodb.client.model.Filters;
 import com.mongodb.client.model.ReplaceOptions;
@@ -11,14 +12,18 @@ import java.util.Optional;
 import org.bson.BsonDocument;
 import org.bson.BsonInt64;
 import org.bson.BsonString;
+import org.bson.conversions.Bson;
+import org.jspecify.annotations.Nullable;
 
-/** One document for each stream and schema. */
+/** One document for each stream and schema; in a caller's session if given. */
 final class MongoSnapshotStore implements SnapshotStore {
 
   private final Database database;
+  private final @Nullable ClientSession session;
 
-  MongoSnapshotStore(Database database) {
+  MongoSnapshotStore(Database database, @Nullable ClientSession session) {
     this.database = database;
+    this.session = session;
   }
 
   private MongoCollection<BsonDocument> snapshots() {
@@ -32,8 +37,12 @@ final class MongoSnapshotStore implements SnapshotStore {
 
   @Override
   public Optional<Snapshot> load(StreamId stream, String schema) {
+    Bson byId = Filters.eq(Fields.ID, id(stream, schema));
     BsonDocument found =
-        database.call(() -> snapshots().find(Filters.eq(Fields.ID, id(stream, schema))).first());
+        database.call(
+            () ->
+                (session == null ? snapshots().find(byId) : snapshots().find(session, byId))
+                    .first());
     return Optional.ofNullable(found)
         .map(
             document ->
@@ -58,7 +67,8 @@ final class MongoSnapshotStore implements SnapshotStore {
           try {
             replace(id, document);
           } catch (MongoWriteException e) {
-            if (!Database.isDuplicateKey(e)) {
+            // In a transaction the server has ended it.
+            if (session != null || !Database.isDuplicateKey(e)) {
               throw e;
             }
             // Somebody else inserted it in the same moment; now it is there to be replaced.
@@ -68,14 +78,25 @@ final class MongoSnapshotStore implements SnapshotStore {
   }
 
   private void replace(String id, BsonDocument document) {
-    snapshots().replaceOne(Filters.eq(Fields.ID, id), document, new ReplaceOptions().upsert(true));
+    Bson byId = Filters.eq(Fields.ID, id);
+    ReplaceOptions upsert = new ReplaceOptions().upsert(true);
+    if (session == null) {
+      snapshots().replaceOne(byId, document, upsert);
+    } else {
+      snapshots().replaceOne(session, byId, document, upsert);
+    }
   }
 
   @Override
   public void delete(StreamId stream) {
     database.run(
         () -> {
-          snapshots().deleteMany(Filters.eq(Fields.STREAM, stream.toString()));
+          Bson byStream = Filters.eq(Fields.STREAM, stream.toString());
+          if (session == null) {
+            snapshots().deleteMany(byStream);
+          } else {
+            snapshots().deleteMany(session, byStream);
+          }
         });
   }
 }

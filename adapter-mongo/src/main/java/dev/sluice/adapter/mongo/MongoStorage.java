@@ -63,7 +63,7 @@ public final class MongoStorage implements Storage {
     hints = new Hints(database, database.hasReplicaSet());
     CommitReader reader = new CommitReader(database, counter);
     checkpoints = new MongoCheckpointStore(database, null);
-    snapshots = new MongoSnapshotStore(database);
+    snapshots = new MongoSnapshotStore(database, null);
     leases = new MongoLeaseStore(database);
     globalLog = new MongoGlobalLog(database, reader, frontier, hints);
     outbox =
@@ -150,6 +150,18 @@ public final class MongoStorage implements Storage {
   public CheckpointStore checkpoints(ClientSession session) {
     requireTransactions();
     return new MongoCheckpointStore(database, session);
+  }
+
+  /**
+   * Snapshots that are saved inside a transaction of the caller, for a command handler there. One
+   * that meets another ends the transaction, as an append does. Only where there is a replica set.
+   * For one thread.
+   *
+   * @throws UnsupportedOperationException on a standalone server, which has no transactions
+   */
+  public SnapshotStore snapshots(ClientSession session) {
+    requireTransactions();
+    return new MongoSnapshotStore(database, session);
   }
 
   /** Whether a {@link ClientSession} can be joined: true where there is a replica set. */

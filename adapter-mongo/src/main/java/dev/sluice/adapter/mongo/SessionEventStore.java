@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
 import org.bson.Document;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Appends inside a caller's transaction. The number is drawn outside of it, so that appenders don't
@@ -60,7 +61,8 @@ final class SessionEventStore implements EventStore {
         () -> {
           // The transaction may have begun to read long ago and not see what others have appended
           // since; those outside don't see what it has appended itself.
-          long tail = Math.max(tails.read(append.stream()), tail(append.stream()));
+          long seen = tail(append.stream());
+          long tail = Math.max(tails.read(append.stream()), seen);
           // Before anything is written: at a duplicate key the server aborts the transaction, and
           // whoever repeats it would meet the same ids again.
           Optional<AppendResult> repeated = append.repeatOf(stored(append.ids()));
@@ -68,7 +70,14 @@ final class SessionEventStore implements EventStore {
             return repeated.get();
           }
           if (!append.expected().isMetBy(tail)) {
-            return outside.repeated(append).orElseThrow(() -> append.conflict(tail));
+            // A transaction that does not see what it conflicts with can't decide anew.
+            return outside
+                .repeated(append)
+                .orElseThrow(
+                    () ->
+                        append.expected().isMetBy(seen)
+                            ? repeatTransaction(append, null)
+                            : append.conflict(tail));
           }
           long number = counter.draw(1);
           joined.drew(number, session);
@@ -88,12 +97,16 @@ final class SessionEventStore implements EventStore {
     if (outside.repeated(append).isEmpty() && !append.expected().isMetBy(tail)) {
       return append.conflict(tail);
     }
+    return repeatTransaction(append, e);
+  }
+
+  private static MongoException repeatTransaction(Append append, @Nullable Throwable cause) {
     MongoException repeat =
         new MongoException(
             "the append to "
                 + append.stream()
                 + " met another one; repeat the transaction, as session.withTransaction does",
-            e);
+            cause);
     repeat.addLabel(MongoException.TRANSIENT_TRANSACTION_ERROR_LABEL);
     return repeat;
   }

@@ -9,16 +9,26 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.mongodb.client.ClientSession;
 import com.mongodb.client.MongoClient;
 import de.bwaldvogel.mongo.MongoServer;
+import dev.sluice.core.EventTypes;
 import dev.sluice.core.Payload;
 import dev.sluice.core.Position;
 import dev.sluice.core.StoreUnavailableException;
+import dev.sluice.core.aggregate.CommandHandler;
+import dev.sluice.core.aggregate.CommandResult;
+import dev.sluice.core.aggregate.Decider;
 import dev.sluice.core.coordination.Checkpoint;
+import dev.sluice.core.event.DomainEvent;
 import dev.sluice.core.event.NewEvent;
+import dev.sluice.core.event.StreamId;
+import dev.sluice.core.serialization.EventCodec;
+import dev.sluice.core.serialization.jackson.JacksonSerializer;
 import dev.sluice.core.store.Append;
 import dev.sluice.core.store.AppendResult;
 import dev.sluice.core.store.DuplicateEventException;
 import dev.sluice.core.store.EventStore;
 import dev.sluice.core.store.ExpectedVersion;
+import dev.sluice.core.store.Snapshot;
+import dev.sluice.core.store.SnapshotStore;
 import dev.sluice.core.store.VersionConflictException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -26,6 +36,7 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.bson.BsonBoolean;
 import org.bson.BsonDocument;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -84,6 +95,25 @@ class SessionTest {
     }
   }
 
+  /** The server's part is its own: one that rolls back a transaction rolls back all of it. */
+  @Test
+  void what_is_done_with_snapshots_is_part_of_the_transaction() {
+    try (ClientSession session = client.startSession()) {
+      SnapshotStore joined = storage.snapshots(session);
+      StreamId stream = StreamId.of("account", "1");
+      session.startTransaction();
+      commands.forget();
+      joined.save(new Snapshot(stream, "balance-1", 2, Payload.EMPTY));
+      assertThat(joined.load(stream, "balance-1").orElseThrow().version()).isEqualTo(2);
+      joined.delete(stream);
+      session.commitTransaction();
+    }
+    assertThat(commands.all())
+        .hasSize(4)
+        .allSatisfy(
+            command -> assertThat(command.getBoolean("autocommit")).isEqualTo(BsonBoolean.FALSE));
+  }
+
   @Test
   void S6_a_repeated_append_in_a_transaction_returns_what_the_first_returned() {
     NewEvent first = event("first");
@@ -104,6 +134,58 @@ class SessionTest {
           });
     }
     assertThat(log(storage)).containsExactly("first", "own");
+  }
+
+  @Test
+  void S2_a_command_that_meets_another_one_is_decided_anew_in_a_repeated_transaction() {
+    AtomicInteger runs = new AtomicInteger();
+    CommandHandler<Long, Long, Deposited> accounts =
+        CommandHandler.builder(
+                storage,
+                EventCodec.of(
+                    EventTypes.<DomainEvent>builder().add("happened", Deposited.class).build(),
+                    JacksonSerializer.create()),
+                "account",
+                Deposited.class,
+                new Account(
+                    () -> {
+                      if (runs.incrementAndGet() == 1) {
+                        append(storage, "1", "{\"francs\":10}");
+                      }
+                    }))
+            .build();
+    try (ClientSession session = client.startSession()) {
+      CommandResult<Long, Deposited> result =
+          session.withTransaction(
+              () ->
+                  accounts
+                      .within(storage.eventStore(session), storage.snapshots(session))
+                      .handle("1", 5L));
+      assertThat(result.state()).isEqualTo(15);
+    }
+    assertThat(runs).hasValue(2);
+    assertThat(log(storage)).hasSize(2);
+  }
+
+  record Deposited(long francs) implements DomainEvent {}
+
+  private record Account(Runnable meanwhile) implements Decider<Long, Long, Deposited> {
+
+    @Override
+    public Long initial() {
+      return 0L;
+    }
+
+    @Override
+    public Long evolve(Long balance, Deposited event) {
+      return balance + event.francs();
+    }
+
+    @Override
+    public List<Deposited> decide(Long francs, Long balance) {
+      meanwhile.run();
+      return List.of(new Deposited(francs));
+    }
   }
 
   @Test

@@ -16,8 +16,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * The embedded server as the primary of a replica set, for what is there only with transactions. It
  * keeps the inserts of an open transaction from all others; a write of theirs that meets one waits,
- * as the real server lets it wait, until the transaction ends or the command's time is over. No
- * snapshots, and only inserts; it tests what the adapter does, not what a server does.
+ * as the real server lets it wait, until the transaction ends or the command's time is over. A
+ * transaction does not see what others insert after its first command. Only inserts; it tests what
+ * the adapter does, not what a server does.
  */
 final class TransactionalBackend extends MemoryBackend {
 
@@ -56,6 +57,10 @@ final class TransactionalBackend extends MemoryBackend {
   }
 
   private final Map<Object, List<Insert>> open = new LinkedHashMap<>();
+
+  /** What others have inserted since a transaction has begun. */
+  private final Map<Object, List<Insert>> unseen = new LinkedHashMap<>();
+
   private final List<Insert> shownLater = new ArrayList<>();
   private boolean lags;
 
@@ -78,7 +83,9 @@ final class TransactionalBackend extends MemoryBackend {
         return asPrimary(channel, super.handleCommand(channel, database, "ismaster", query));
       }
       case "committransaction" -> {
-        end(query).forEach(this::apply);
+        List<Insert> committed = end(query);
+        committed.forEach(this::apply);
+        unseen.values().forEach(others -> others.addAll(committed));
         return new Document("ok", 1.0);
       }
       case "aborttransaction" -> {
@@ -91,13 +98,18 @@ final class TransactionalBackend extends MemoryBackend {
             : insert(channel, database, query);
       }
       default -> {
-        List<Insert> own =
-            isInTransaction(query) ? open.getOrDefault(session(query), List.of()) : List.of();
+        if (!isInTransaction(query)) {
+          return super.handleCommand(channel, database, command, query);
+        }
+        List<Insert> own = open.computeIfAbsent(session(query), s -> new ArrayList<>());
+        List<Insert> later = unseen.computeIfAbsent(session(query), s -> new ArrayList<>());
+        later.forEach(this::takeBack);
         own.forEach(this::apply);
         try {
           return super.handleCommand(channel, database, command, query);
         } finally {
           own.forEach(this::takeBack);
+          later.forEach(this::apply);
         }
       }
     }
@@ -123,6 +135,7 @@ final class TransactionalBackend extends MemoryBackend {
 
   private List<Insert> end(Document query) {
     List<Insert> inserts = open.remove(session(query));
+    unseen.remove(session(query));
     notifyAll();
     return inserts == null ? List.of() : inserts;
   }
@@ -173,6 +186,9 @@ final class TransactionalBackend extends MemoryBackend {
       }
       Document answer =
           super.handleCommand(channel, database, "insert", copy(query, List.of(insert)));
+      if (!answer.containsKey("writeErrors")) {
+        unseen.values().forEach(others -> others.add(insert));
+      }
       if (answer.get("writeErrors") instanceof Collection<?> refused) {
         for (Object error : refused) {
           errors.add(new Document((Document) error).append("index", i));

@@ -13,6 +13,7 @@ import dev.sluice.core.store.AppendResult;
 import dev.sluice.core.store.DuplicateEventException;
 import dev.sluice.core.store.EventStore;
 import dev.sluice.core.store.ExpectedVersion;
+import dev.sluice.core.store.SnapshotStore;
 import dev.sluice.core.store.Storage;
 import dev.sluice.core.store.StoredEvent;
 import dev.sluice.core.store.VersionConflictException;
@@ -71,6 +72,34 @@ public final class CommandHandler<C, S, E extends DomainEvent> {
     this.onRetry = builder.onRetry;
     this.singleWriter =
         builder.cachedAggregates == 0 ? null : new SingleWriter<>(this, builder.cachedAggregates);
+  }
+
+  private CommandHandler(
+      CommandHandler<C, S, E> other, EventStore events, SnapshotStore snapshots) {
+    this.category = other.category;
+    this.decider = other.decider;
+    this.eventClass = other.eventClass;
+    this.store = events;
+    this.codec = other.codec;
+    this.assembler = other.assembler;
+    this.retryPolicy = other.retryPolicy;
+    this.snapshots = other.snapshots == null ? null : other.snapshots.in(snapshots);
+    this.clock = other.clock;
+    this.onRetry = other.onRetry;
+    // What it keeps in memory could be rolled back.
+    this.singleWriter = null;
+  }
+
+  /**
+   * This handler in a transaction of the caller's, so that what a command stores is committed or
+   * rolled back together with what else is in the transaction. Its commands' events are durable
+   * only when that is committed. Made for one transaction, and as cheap as a method call.
+   *
+   * @param events the ports of the transaction, which the storage adapter offers
+   * @param snapshots of the same transaction: a snapshot of what was rolled back would be wrong
+   */
+  public CommandHandler<C, S, E> within(EventStore events, SnapshotStore snapshots) {
+    return new CommandHandler<>(this, events, snapshots);
   }
 
   /**

@@ -24,12 +24,23 @@ final class Snapshots<S> {
   private final SnapshotStore store;
   private final Serializer serializer;
   private final SnapshotPolicy<S> policy;
-  private final LongAdder unusable = new LongAdder();
+  private final LongAdder unusable;
 
   Snapshots(SnapshotStore store, Serializer serializer, SnapshotPolicy<S> policy) {
+    this(store, serializer, policy, new LongAdder());
+  }
+
+  private Snapshots(
+      SnapshotStore store, Serializer serializer, SnapshotPolicy<S> policy, LongAdder unusable) {
     this.store = store;
     this.serializer = serializer;
     this.policy = policy;
+    this.unusable = unusable;
+  }
+
+  /** The same, kept elsewhere. */
+  Snapshots<S> in(SnapshotStore other) {
+    return new Snapshots<>(other, serializer, policy, unusable);
   }
 
   Optional<Loaded<S>> load(StreamId stream) {
