@@ -1,6 +1,9 @@
 package dev.sluice.adapter.jdbc;
 
+import dev.sluice.core.Payload;
 import dev.sluice.core.SluiceException;
+import dev.sluice.core.coordination.Lease;
+import dev.sluice.core.coordination.ReaderTroubles;
 import java.io.PrintStream;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
@@ -9,6 +12,8 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
+import java.util.stream.Collectors;
 import javax.sql.DataSource;
 import org.jdbi.v3.core.Handle;
 import org.jdbi.v3.core.Jdbi;
@@ -193,6 +198,9 @@ public final class Doctor {
   }
 
   private void readers(Handle handle) {
+    Set<String> held =
+        new PostgresLeases(Database.joined(handle), database.sql())
+            .list("").stream().map(Lease::name).collect(Collectors.toSet());
     List<Reader> found =
         handle
             .createQuery(database.sql().get("readers"))
@@ -205,8 +213,7 @@ public final class Doctor {
                         row.getLong("token"),
                         row.getBytes("state"),
                         row.getLong("behind"),
-                        row.getLong("seconds"),
-                        row.getBoolean("run")))
+                        row.getLong("seconds")))
             .list();
     for (Reader reader : found) {
       line(
@@ -218,9 +225,9 @@ public final class Doctor {
                   reader.position,
                   reader.seconds,
                   reader.token));
-      ReaderState.problems(reader.name, reader.state).forEach(this::problem);
-      if (reader.behind > 0 && !reader.run) {
-        abandoned(reader);
+      ReaderTroubles.of(reader.name, Payload.of(reader.state)).forEach(this::problem);
+      if (reader.behind > 0) {
+        ReaderTroubles.abandoned(reader.name, reader.lag(), held).ifPresent(this::problem);
       }
     }
     if (found.stream().noneMatch(reader -> reader.name.startsWith("relay/"))) {
@@ -228,38 +235,9 @@ public final class Doctor {
     }
   }
 
-  /** Others under names of their own may be run without a lease. */
-  private void abandoned(Reader reader) {
-    String name = reader.name;
-    String behind = name + " is " + reader.lag() + " behind and nobody runs it; ";
-    if (name.startsWith("relay/change:")) {
-      problem(
-          name
-              + " is left of a change of the number of lanes that broke off, and holds back pruning"
-              + " of the outbox; change the number again");
-    } else if (name.startsWith("relay/")) {
-      problem(
-          behind
-              + "it holds back pruning of the outbox; start it, or if it is retired, call"
-              + " RelayControl.forget()");
-    } else if (name.startsWith("subscription/")) {
-      problem(
-          behind
-              + "start it, or if it is retired, Subscriptions.forget(\""
-              + name.substring("subscription/".length(), name.lastIndexOf('/'))
-              + "\")");
-    }
-  }
-
   @SuppressWarnings("ArrayRecordComponent") // never compared
   private record Reader(
-      String name,
-      long position,
-      long token,
-      byte[] state,
-      long behind,
-      long seconds,
-      boolean run) {
+      String name, long position, long token, byte[] state, long behind, long seconds) {
 
     String lag() {
       return behind + (behind == MOST_BEHIND ? " or more" : "");

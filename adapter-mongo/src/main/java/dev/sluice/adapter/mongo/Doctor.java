@@ -7,6 +7,8 @@ import com.mongodb.client.model.Filters;
 import dev.sluice.core.Position;
 import dev.sluice.core.SluiceException;
 import dev.sluice.core.coordination.Checkpoint;
+import dev.sluice.core.coordination.Lease;
+import dev.sluice.core.coordination.ReaderTroubles;
 import dev.sluice.core.outbox.Outbox;
 import dev.sluice.core.store.EventFilter;
 import dev.sluice.core.store.Storage;
@@ -17,7 +19,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import org.bson.Document;
 
 /**
@@ -100,6 +104,8 @@ public final class Doctor {
                     + ", whose writer is slow or gone; reading fills it after the grace, if it"
                     + " stays look for a transaction that is kept open"));
     findings.addAll(concerns.losses(database.hasReplicaSet()));
+    List<Lease> leases = storage.leases().list("");
+    Map<String, Long> lags = lags(leases.stream().map(Lease::name).collect(Collectors.toSet()));
     return new Diagnosis(
         storage.describe(),
         concerns.toString(),
@@ -113,26 +119,31 @@ public final class Doctor {
                 new Diagnosis.Hole(h.from(), Duration.ofNanos(System.nanoTime() - h.sinceNanos()))),
         fillers(),
         storage.outbox().count(slowestRelay()),
-        lags(),
-        storage.leases().list(""),
+        lags,
+        leases,
         findings);
   }
 
-  private Map<String, Long> lags() {
+  private Map<String, Long> lags(Set<String> held) {
     Map<String, Long> lags = new LinkedHashMap<>();
     for (Checkpoint checkpoint : storage.checkpoints().list("")) {
-      lags.put(
-          checkpoint.name(),
-          checkpoint.name().startsWith(Outbox.RELAY_PREFIX)
-              ? storage.outbox().count(checkpoint.position())
-              : storage.globalLog().count(checkpoint.position(), EventFilter.ALL));
+      String name = checkpoint.name();
+      long behind =
+          name.startsWith(Outbox.RELAY_PREFIX)
+              ? storage.outbox().count(ReaderTroubles.passed(checkpoint))
+              : storage.globalLog().count(checkpoint.position(), EventFilter.ALL);
+      lags.put(name, behind);
+      findings.addAll(ReaderTroubles.of(name, checkpoint.state()));
+      if (behind > 0) {
+        ReaderTroubles.abandoned(name, String.valueOf(behind), held).ifPresent(findings::add);
+      }
     }
     return lags;
   }
 
   private Position slowestRelay() {
     return storage.checkpoints().list(Outbox.RELAY_PREFIX).stream()
-        .map(Checkpoint::position)
+        .map(ReaderTroubles::passed)
         .min(Position::compareTo)
         .orElse(Position.START);
   }

@@ -37,6 +37,10 @@ import dev.sluice.core.store.EventFilter;
 import dev.sluice.core.store.ExpectedVersion;
 import dev.sluice.core.store.StreamRange;
 import dev.sluice.core.store.VersionConflictException;
+import dev.sluice.core.subscription.FailurePolicy;
+import dev.sluice.core.subscription.Subscription;
+import dev.sluice.core.subscription.SubscriptionStatus;
+import dev.sluice.core.subscription.Subscriptions;
 import io.netty.channel.Channel;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
@@ -614,6 +618,48 @@ class MongoStorageTest {
           .getCollection(Schema.META)
           .updateOne(Filters.eq("_id", "schema"), Updates.set("version", 99));
       assertThatThrownBy(() -> printed(database, 1)).isInstanceOf(StoreRefusedException.class);
+    }
+  }
+
+  @Test
+  void the_doctor_names_readers_that_nobody_runs_or_that_wait_for_a_decision() {
+    try (MongoStorage storage = Mongo.patient(newDatabase());
+        Subscriptions running = Subscriptions.of(storage)) {
+      append(storage, "1", "first");
+      running.start(
+          Subscription.named("stops")
+              .failures(
+                  FailurePolicy.STOP.withAttempts(1, Duration.ofMillis(1), Duration.ofMillis(1)))
+              .handler(
+                  event -> {
+                    throw new IllegalStateException("no such owner");
+                  }));
+      await(() -> running.status().getFirst().state() == SubscriptionStatus.State.STOPPED);
+      for (String name : List.of("subscription/dead/0", "process-deadlines/a/0", "view")) {
+        storage.checkpoints().save(Checkpoint.first(name, Position.START, Payload.EMPTY, 0));
+      }
+      Position published =
+          storage
+              .eventStore()
+              .append(append("2", ExpectedVersion.any(), event(EventIds.next(), "e", 1)))
+              .position();
+      storage
+          .checkpoints()
+          .save(
+              Checkpoint.first(
+                  "relay/idle/0", Position.START, Payload.ofUtf8(published + "\n"), 0));
+      Diagnosis diagnosis = storage.doctor();
+      assertThat(diagnosis.findings())
+          .satisfiesExactlyInAnyOrder(
+              finding ->
+                  assertThat(finding)
+                      .contains("subscription/stops/0 is stopped by account-1, version 1")
+                      .contains("no such owner"),
+              finding ->
+                  assertThat(finding)
+                      .contains("subscription/dead/0 is 2 behind and nobody runs it"));
+      assertThat(diagnosis.outboxBacklog()).isZero();
+      assertThat(diagnosis.lags()).containsEntry("relay/idle/0", 0L).containsEntry("view", 2L);
     }
   }
 

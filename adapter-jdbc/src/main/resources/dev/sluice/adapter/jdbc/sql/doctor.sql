@@ -137,14 +137,7 @@ select
       select count(*) from (
         select from {schema}.event e where e.position > c.position limit :most) passed)
   end as behind,
-  extract(epoch from clock_timestamp() - c.saved_at)::bigint as seconds,
-  exists (
-    select from {schema}.lease l
-    where l.expires_at > clock_timestamp()
-      and (l.name = c.name
-        or starts_with(c.name, 'relay/')
-        and l.name
-          = 'relay-change/' || regexp_replace(c.name, '^relay/(change:)?|/[0-9]+$', '', 'g'))) as run
+  extract(epoch from clock_timestamp() - c.saved_at)::bigint as seconds
 from {schema}.checkpoint c
 where c.name !~ '^(process-deadlines|projection|relay-control|subscription-commands)/'
 order by c.name

@@ -1,39 +1,104 @@
-package dev.sluice.adapter.jdbc;
+package dev.sluice.core.coordination;
 
+import dev.sluice.core.Payload;
+import dev.sluice.core.Position;
+import dev.sluice.core.outbox.Outbox;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
- * Finds in the checkpoints of subscriptions and relays what they can't deal with. The forms belong
- * to the core and to the publisher, which this module can't ask for them: subscriptions that were
- * not started in this process have no status, and the publisher is no dependency. So it reads the
- * few lines it needs, and says so where it doesn't know the form.
+ * What is wrong with subscriptions and relays by what they have left in the store, in sentences
+ * that say what to do: for the doctor of a storage adapter, which is asked when nothing of a
+ * service runs. Adapters of your own can use it in theirs.
  */
-final class ReaderState {
+public final class ReaderTroubles {
 
+  // The forms are those that subscriptions and the publisher write; they are versioned, and of a
+  // later one this says that it doesn't know it.
   private static final String SUBSCRIPTION = "sluice-subscription/1";
   private static final String LANE = "sluice-lane 1";
+
+  private static final String SUBSCRIPTIONS = "subscription/";
+  private static final String BACKFILLS = "backfill/";
+  private static final String CHANGE = Outbox.RELAY_PREFIX + "change:";
+  private static final Pattern PUBLISHED = Pattern.compile("p1-[0-9]{1,18}");
   private static final String DECIDE = "; correct the cause, and resume, skip or replace it with ";
 
-  private ReaderState() {}
+  private ReaderTroubles() {}
 
-  /** What is wrong, one sentence each. */
-  static List<String> problems(String name, byte[] state) {
-    String[] lines = new String(state, StandardCharsets.UTF_8).split("\n", -1);
+  /**
+   * Up to where a reader has dealt with everything. A relay's checkpoint stands before the last
+   * message that it has published, which its state names.
+   */
+  public static Position passed(Checkpoint checkpoint) {
+    if (checkpoint.name().startsWith(Outbox.RELAY_PREFIX)) {
+      Matcher published = PUBLISHED.matcher(checkpoint.state().toUtf8());
+      if (published.lookingAt()) {
+        return Position.max(checkpoint.position(), Position.parse(published.group()));
+      }
+    }
+    return checkpoint.position();
+  }
+
+  /** What keeps one from going on, one sentence each; empty if nothing is known to. */
+  public static List<String> of(String name, Payload state) {
+    String[] lines = state.toUtf8().split("\n", -1);
     try {
-      if (name.startsWith("subscription/")) {
+      if (name.startsWith(SUBSCRIPTIONS)) {
         return subscription(name, lines);
       }
       // What a relay makes from history is kept under another name, in the same form.
-      return name.startsWith("relay/") || name.startsWith("backfill/")
+      return name.startsWith(Outbox.RELAY_PREFIX) || name.startsWith(BACKFILLS)
           ? relay(name, lines)
           : List.of();
     } catch (ArrayIndexOutOfBoundsException | IllegalArgumentException e) {
       return List.of(unknown(name, lines[0]));
     }
+  }
+
+  /**
+   * What is to be done about one that lies behind, if nobody runs it. Those under names of others
+   * may be run without a lease.
+   *
+   * @param behind how many events or messages it lies behind, in words
+   * @param held the names of all leases that somebody holds
+   */
+  public static Optional<String> abandoned(String name, String behind, Set<String> held) {
+    String begin = name + " is " + behind + " behind and nobody runs it; ";
+    if (held.contains(name)) {
+      return Optional.empty();
+    }
+    if (name.startsWith(SUBSCRIPTIONS)) {
+      return Optional.of(
+          begin
+              + "start it, or if it is retired, Subscriptions.forget(\""
+              + name.substring(SUBSCRIPTIONS.length(), name.lastIndexOf('/'))
+              + "\")");
+    }
+    if (!name.startsWith(Outbox.RELAY_PREFIX) || held.contains(changeOfLanes(name))) {
+      return Optional.empty();
+    }
+    return Optional.of(
+        name.startsWith(CHANGE)
+            ? name
+                + " is left of a change of the number of lanes that broke off, and holds back"
+                + " pruning of the outbox; change the number again"
+            : begin
+                + "it holds back pruning of the outbox; start it, or if it is retired, call"
+                + " RelayControl.forget()");
+  }
+
+  /** The lease under which the number of lanes of a relay is changed. */
+  private static String changeOfLanes(String name) {
+    String relay =
+        name.substring(name.startsWith(CHANGE) ? CHANGE.length() : Outbox.RELAY_PREFIX.length());
+    return "relay-change/" + relay.replaceFirst("/[0-9]+$", "");
   }
 
   /** Fields between tabs; line ends in them are escaped, and stay so on the one line of a find. */
