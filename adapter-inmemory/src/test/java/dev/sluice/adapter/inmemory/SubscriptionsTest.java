@@ -67,10 +67,14 @@ import org.junit.jupiter.api.Timeout;
 /**
  * What the subscriptions of the core do when their store, their handlers or listeners misbehave.
  */
-@Timeout(60)
+@Timeout(120)
 class SubscriptionsTest {
 
-  private static final Duration BOUND = Duration.ofSeconds(30);
+  private static final Duration BOUND = Duration.ofSeconds(60);
+
+  /** Long enough not to be lost on a busy machine, where nothing is to take over. */
+  private static final Duration LEASE = Duration.ofSeconds(2);
+
   private static final StreamId STREAM = StreamId.of("account", "1");
 
   /** More events than the readers of the log's end keep in memory. */
@@ -1131,8 +1135,7 @@ class SubscriptionsTest {
   }
 
   private Subscriptions runner(Storage storage) {
-    Subscriptions runner =
-        Subscriptions.builder(storage).leaseDuration(Duration.ofMillis(400)).build();
+    Subscriptions runner = Subscriptions.builder(storage).leaseDuration(LEASE).build();
     runners.add(runner);
     return runner;
   }
