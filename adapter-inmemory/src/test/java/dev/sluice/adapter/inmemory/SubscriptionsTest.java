@@ -330,6 +330,33 @@ class SubscriptionsTest {
   }
 
   @Test
+  void processes_that_come_and_go_leave_no_names_of_leases_behind() {
+    List<String> acquired = new CopyOnWriteArrayList<>();
+    Storage storage =
+        new Faulty(memory) {
+          @Override
+          void acquired(Lease lease) {
+            acquired.add(lease.name());
+          }
+        };
+    Subscription split = Subscription.named("split").partitions(2).handler(seen::add);
+    for (int i = 0; i < 3; i++) {
+      Subscriptions runner = runner(storage);
+      runner.start(split);
+      int both = 2 * (i + 1);
+      until(() -> acquired.stream().filter(name -> !name.contains("/member/")).count() == both);
+      runner.close();
+    }
+    assertThat(acquired).filteredOn(name -> name.contains("/member/")).hasSize(3);
+    assertThat(Set.copyOf(acquired))
+        .containsExactlyInAnyOrder(
+            "subscription/split/member/0", "subscription/split/0", "subscription/split/1");
+    runner(storage).start(split);
+    runner(storage).start(split);
+    until(() -> acquired.contains("subscription/split/member/1"));
+  }
+
+  @Test
   void one_subscription_whose_lease_can_not_be_had_does_not_take_the_leases_of_the_others() {
     Storage storage =
         new Faulty(memory) {

@@ -40,7 +40,7 @@ final class Running {
   private final CatchUp catchUp;
   private final Map<Integer, Worker> workers = new ConcurrentHashMap<>();
   private final Map<Integer, Long> renewAt = new HashMap<>();
-  private final String memberName;
+  private final String members;
   private @Nullable Lease membership;
   private long renewMembershipAt;
   private long lookAt = System.nanoTime();
@@ -53,7 +53,7 @@ final class Running {
     this.subscription = subscription;
     this.start = start;
     this.catchUp = new CatchUp(storage, subscription);
-    this.memberName = Worker.PREFIX + subscription.name() + "/member/" + shared.instance;
+    this.members = Worker.PREFIX + subscription.name() + "/member/";
   }
 
   Subscription subscription() {
@@ -158,9 +158,10 @@ final class Running {
         membership = null;
       }
     }
-    if (membership == null) {
+    // Numbers are used again, so that no process leaves the name of a lease behind for ever.
+    for (int number = 0; membership == null; number++) {
       membership =
-          storage.leases().acquire(memberName, shared.instance, leaseDuration).orElse(null);
+          storage.leases().acquire(members + number, shared.instance, leaseDuration).orElse(null);
     }
     renewMembershipAt = now + leaseDuration.toNanos() / 2;
   }
@@ -171,23 +172,22 @@ final class Running {
         storage.leases().list(Worker.PREFIX + subscription.name() + "/").stream()
             .map(Lease::name)
             .toList();
-    List<String> members =
-        held.stream().filter(name -> name.contains("/member/")).sorted().toList();
-    int me = members.indexOf(memberName);
+    List<String> present = held.stream().filter(name -> name.startsWith(members)).sorted().toList();
+    int me = membership == null ? -1 : present.indexOf(membership.name());
     if (me < 0) {
       return;
     }
     int partitions = subscription.partitions();
-    int share = partitions / members.size() + (me < partitions % members.size() ? 1 : 0);
+    int share = partitions / present.size() + (me < partitions % present.size() ? 1 : 0);
     int mine = 0;
     for (Worker worker : workers.values()) {
       if (!worker.isStopping() && ++mine > share) {
-        LOG.info("{} is handed over: {} processes share it", worker.lease().name(), members.size());
+        LOG.info("{} is handed over: {} processes share it", worker.lease().name(), present.size());
         worker.stop();
       }
     }
     // Each begins elsewhere, so that those who start together do not all ask for the same ones.
-    int first = me * partitions / members.size();
+    int first = me * partitions / present.size();
     for (int i = 0; i < partitions && mine < share; i++) {
       int index = (first + i) % partitions;
       if (!workers.containsKey(index)
