@@ -57,7 +57,8 @@ public final class Doctor {
    *
    * @param schema the schema that the storage was built with; {@code sluice} by default
    * @throws IllegalArgumentException if no storage can have a schema of this name
-   * @throws dev.sluice.core.StoreUnavailableException if the server can't be reached
+   * @throws dev.sluice.core.StoreUnavailableException if the server can't be reached, or refuses
+   *     the login
    */
   public static Finding examine(DataSource dataSource, String schema) {
     // Refuses what it refuses for a storage.

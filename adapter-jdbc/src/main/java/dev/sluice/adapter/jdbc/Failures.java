@@ -21,6 +21,7 @@ final class Failures {
   private static final String LOCK_NOT_AVAILABLE = "55P03";
   private static final String CANCELLED = "57014";
   private static final String MISSING_PRIVILEGE = "42501";
+  private static final String NO_LOGIN = "28";
   private static final String NO_SUCH_DATABASE = "3D000";
   private static final String READ_ONLY_TRANSACTION = "25006";
   private static final String IDLE_IN_TRANSACTION = "25P03";
@@ -54,13 +55,14 @@ final class Failures {
   }
 
   /**
-   * No connection, no resources, a server that goes down or only reads, a deadlock, a transaction
-   * that was silent for too long: nothing of it is the fault of what was asked for, and it passes.
-   * A statement that was cancelled is: it may take too long each time.
+   * No connection, a login that is refused, no resources, a server that goes down or only reads, a
+   * deadlock, a transaction that was silent for too long: nothing of it is the fault of what was
+   * asked for, and it passes. A statement that was cancelled is: it may take too long each time.
    */
   static boolean isOutage(SQLException e) {
     String state = state(e);
     return state.startsWith("08")
+        || state.startsWith(NO_LOGIN)
         || state.startsWith("40")
         || state.startsWith("53")
         || state.startsWith("57P")
@@ -96,8 +98,10 @@ final class Failures {
    */
   static SluiceException translate(String doing, SQLException e, Throwable thrown) {
     String state = state(innermost(e));
-    if (state.startsWith("28")) {
-      return new StoreRefusedException(
+    if (state.startsWith(NO_LOGIN)) {
+      // Not the fault of what was asked for, and nothing that handlers should spend their tries on:
+      // a password may be changed while a service runs.
+      return new StoreUnavailableException(
           "PostgreSQL: the login of this data source was refused ("
               + oneLine(e)
               + "); correct the user and the password, or what the server's pg_hba.conf allows",
@@ -173,6 +177,14 @@ final class Failures {
             + oneLine(e)
             + "; check that the server runs and that the pool has free connections",
         thrown);
+  }
+
+  /** A login that never worked is waited for in vain. */
+  static SluiceException atStart(StoreUnavailableException e) {
+    SQLException cause = sqlCause(e);
+    return cause != null && state(innermost(cause)).startsWith(NO_LOGIN)
+        ? new StoreRefusedException(String.valueOf(e.getMessage()), e)
+        : e;
   }
 
   /** Of the innermost exception: a pool's own only says that there was no connection. */

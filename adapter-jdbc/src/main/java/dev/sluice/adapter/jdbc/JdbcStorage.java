@@ -2,6 +2,7 @@ package dev.sluice.adapter.jdbc;
 
 import dev.sluice.core.SluiceException;
 import dev.sluice.core.StoreRefusedException;
+import dev.sluice.core.StoreUnavailableException;
 import dev.sluice.core.coordination.CheckpointStore;
 import dev.sluice.core.coordination.LeaseStore;
 import dev.sluice.core.outbox.Outbox;
@@ -89,9 +90,9 @@ public final class JdbcStorage implements Storage {
   /**
    * A storage with all defaults.
    *
-   * @throws dev.sluice.core.StoreUnavailableException if the server can't be reached
-   * @throws dev.sluice.core.StoreRefusedException if the server, its settings, the schema or the
-   *     user's rights are not what is needed; the message says what to do
+   * @throws StoreUnavailableException if the server can't be reached
+   * @throws StoreRefusedException if the server, its settings, the schema or the user's rights are
+   *     not what is needed; the message says what to do
    */
   public static JdbcStorage create(DataSource dataSource) {
     return builder(dataSource).build();
@@ -152,13 +153,11 @@ public final class JdbcStorage implements Storage {
    * connections and not part of it.
    *
    * <p>What the work throws comes out as it is, also if it was PostgreSQL that refused one of the
-   * work's own statements; only if the cause is an outage, as a {@link
-   * dev.sluice.core.StoreUnavailableException}.
+   * work's own statements; only if the cause is an outage, as a {@link StoreUnavailableException}.
    *
    * @throws StoreRefusedException if a statement failed and the work returned all the same, or if a
    *     deferred constraint refuses the commit; nothing has been written
-   * @throws dev.sluice.core.StoreUnavailableException if the commit's outcome is unknown, among
-   *     other causes
+   * @throws StoreUnavailableException if the commit's outcome is unknown, among other causes
    */
   public <T extends @Nullable Object> T inTransaction(Function<JdbcTransaction, T> work) {
     Committed<T> committed;
@@ -408,12 +407,16 @@ public final class JdbcStorage implements Storage {
     /**
      * Connects, creates or upgrades the schema, and checks everything that guarantees depend on.
      *
-     * @throws dev.sluice.core.StoreUnavailableException if the server can't be reached
-     * @throws dev.sluice.core.StoreRefusedException if the server, its settings, the schema or the
-     *     user's rights are not what is needed; the message says what to do
+     * @throws StoreUnavailableException if the server can't be reached
+     * @throws StoreRefusedException if the server, its settings, the schema or the user's rights
+     *     are not what is needed; the message says what to do
      */
     public JdbcStorage build() {
-      return new JdbcStorage(this);
+      try {
+        return new JdbcStorage(this);
+      } catch (StoreUnavailableException e) {
+        throw Failures.atStart(e);
+      }
     }
   }
 }

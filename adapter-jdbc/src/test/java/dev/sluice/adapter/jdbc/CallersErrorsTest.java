@@ -17,9 +17,12 @@ import dev.sluice.core.store.Snapshot;
 import dev.sluice.core.subscription.FailurePolicy;
 import dev.sluice.core.subscription.Subscription;
 import dev.sluice.core.subscription.Subscriptions;
+import dev.sluice.testservers.PostgresDatabase;
 import dev.sluice.testservers.PostgresServer;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
@@ -142,6 +145,41 @@ class CallersErrorsTest {
         assertThat(running.await(name, last, Duration.ofSeconds(20))).as(name).isTrue();
       }
       assertThat(running.status()).hasSize(2).allMatch(status -> status.parked().size() == 1);
+    }
+  }
+
+  /** A password that is changed while the service runs, for example. */
+  @Test
+  void U4_aLoginThatIsRefusedForAWhileIsNoFailureOfTheEvent() throws Exception {
+    PostgresDatabase database = PostgresServer.shared().newDatabase();
+    try (OtherUser user = OtherUser.of(database)) {
+      user.execute("alter role " + user.name() + " superuser");
+      try (JdbcStorage unpooled = JdbcStorage.create(user.dataSource());
+          Subscriptions running = Subscriptions.of(storage)) {
+        user.execute("alter role " + user.name() + " nologin");
+        CountDownLatch tries = new CountDownLatch(3);
+        running.start(
+            Subscription.named("other")
+                .failures(
+                    FailurePolicy.PARK.withAttempts(1, Duration.ofMillis(1), Duration.ofMillis(1)))
+                .handler(
+                    event -> {
+                      tries.countDown();
+                      unpooled
+                          .eventStore()
+                          .append(STREAM, ExpectedVersion.any(), List.of(Events.event(0)));
+                    }));
+        Position last =
+            storage
+                .eventStore()
+                .append(STREAM, ExpectedVersion.any(), List.of(Events.event(0)))
+                .position();
+        assertThat(tries.await(30, TimeUnit.SECONDS)).as("it is tried again and again").isTrue();
+        user.execute("alter role " + user.name() + " login");
+        assertThat(running.await("other", last, Duration.ofSeconds(30))).isTrue();
+        assertThat(running.status().getFirst().parked()).isEmpty();
+        assertThat(unpooled.eventStore().readFrom(STREAM, 1)).hasSize(1);
+      }
     }
   }
 

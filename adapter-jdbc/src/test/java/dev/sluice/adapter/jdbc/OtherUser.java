@@ -25,7 +25,8 @@ record OtherUser(PostgresDatabase database, String name) implements AutoCloseabl
     execute("drop owned by " + name + " cascade; drop role " + name);
   }
 
-  private void execute(String sql) throws SQLException {
+  /** As the database's owner. */
+  void execute(String sql) throws SQLException {
     try (Connection connection = database.dataSource().getConnection();
         Statement statement = connection.createStatement()) {
       statement.execute(sql);
