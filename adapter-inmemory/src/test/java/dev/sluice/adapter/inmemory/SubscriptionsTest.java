@@ -1073,6 +1073,8 @@ class SubscriptionsTest {
     assertThatThrownBy(() -> runner(memory).forget("old")).hasMessageContaining("still runs");
     running.close();
     runner.forget("old");
+    runner.forget("old");
+    assertThat(runner.await("old", new Position(1), Duration.ofMillis(1))).isFalse();
     assertThat(memory.checkpoints().list("subscription")).isEmpty();
   }
 

@@ -129,7 +129,8 @@ public final class Subscriptions implements AutoCloseable {
    * read your own writes, pass the position that the append returned. Events of parked streams
    * count as dealt with; see {@link #status}.
    *
-   * @return whether it has; false when time was up
+   * @return whether it has; false when time was up, with a warning in the log if nothing is known
+   *     of a subscription of this name
    */
   public boolean await(String subscription, Position position, Duration timeout) {
     long until = System.nanoTime() + timeout.toNanos();
@@ -143,6 +144,7 @@ public final class Subscriptions implements AutoCloseable {
         }
         long left = until - System.nanoTime();
         if (left <= 0) {
+          warnIfUnknown(subscription);
           return false;
         }
         // Where all is owned here, each move wakes this; otherwise the store is asked.
@@ -159,6 +161,20 @@ public final class Subscriptions implements AutoCloseable {
       return false;
     } finally {
       waiting.decrementAndGet();
+    }
+  }
+
+  /** A name that is wrong looks like one that is slow. */
+  private void warnIfUnknown(String subscription) {
+    if (!running.containsKey(subscription) && checkpointsOf(subscription).isEmpty()) {
+      LOG.warn(
+          "Nothing is known of a subscription '{}', neither here nor in the store, which has {}",
+          subscription,
+          storage.checkpoints().list(Worker.PREFIX).stream()
+              .map(each -> each.name().substring(Worker.PREFIX.length()))
+              .map(name -> name.substring(0, name.lastIndexOf('/')))
+              .distinct()
+              .toList());
     }
   }
 
@@ -221,7 +237,8 @@ public final class Subscriptions implements AutoCloseable {
 
   /**
    * Forgets how far a subscription has come, and what was parked in it, once it runs nowhere any
-   * more: such as that of a view's old version. If it is started again, it starts anew.
+   * more: such as that of a view's old version. If it is started again, it starts anew. Of one that
+   * nothing is known of it only warns, in the log, so that it can be repeated.
    *
    * @throws IllegalStateException if it runs, here or elsewhere; nothing was forgotten
    */
@@ -231,6 +248,7 @@ public final class Subscriptions implements AutoCloseable {
       throw new IllegalStateException(
           "the subscription '" + subscription + "' still runs; stop it in each process");
     }
+    warnIfUnknown(subscription);
     checkpointsOf(subscription).forEach(each -> storage.checkpoints().delete(each.name()));
     new Commands(storage.checkpoints(), subscription).forget();
   }
