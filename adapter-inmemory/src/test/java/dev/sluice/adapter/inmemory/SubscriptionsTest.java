@@ -63,6 +63,8 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * What the subscriptions of the core do when their store, their handlers or listeners misbehave.
@@ -327,6 +329,38 @@ class SubscriptionsTest {
     assertThat(seen.size() + handledBySecond.get())
         .as("each event by one of the two")
         .isEqualTo(20);
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void a_handler_can_stop_its_own_subscription(boolean stopsAll) {
+    Subscriptions runner = runner(memory);
+    AtomicReference<Registration> own = new AtomicReference<>();
+    CountDownLatch started = new CountDownLatch(1);
+    AtomicBoolean interrupted = new AtomicBoolean();
+    own.set(
+        runner.start(
+            Subscription.named("all")
+                .batchSize(1)
+                .handler(
+                    event -> {
+                      await(started);
+                      seen.add(event);
+                      if (stopsAll) {
+                        runner.close();
+                      } else {
+                        own.get().close();
+                      }
+                      interrupted.set(Thread.currentThread().isInterrupted());
+                    })));
+    started.countDown();
+    append(2);
+    // Sooner than the stop would give up waiting, and with its checkpoint saved.
+    until(() -> memory.leases().list("subscription/").isEmpty() && !seen.isEmpty());
+    assertThat(interrupted).isFalse();
+    assertThat(versions()).containsExactly(1);
+    assertThat(memory.checkpoints().load("subscription/all/0").orElseThrow().position())
+        .isEqualTo(seen.getFirst().position());
   }
 
   @Test

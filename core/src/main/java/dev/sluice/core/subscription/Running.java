@@ -200,7 +200,12 @@ final class Running {
     }
   }
 
-  void stopAll() {
+  /**
+   * Stops it in order.
+   *
+   * @param caller who wants it; a handler that does is not waited for
+   */
+  void stopAll(Thread caller) {
     stopped = true;
     List<Worker> all;
     synchronized (this) {
@@ -212,6 +217,9 @@ final class Running {
     Duration look = Duration.ofMillis(Math.min(200, leaseDuration.toMillis() / 4));
     try {
       for (Worker worker : all) {
+        if (worker.isOn(caller)) {
+          continue;
+        }
         while (!worker.join(look) && System.nanoTime() - until < 0) {
           // A handler that takes its time keeps its lease meanwhile.
           if (System.nanoTime() - renewalDue >= 0) {

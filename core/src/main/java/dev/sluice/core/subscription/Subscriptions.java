@@ -92,7 +92,7 @@ public final class Subscriptions implements AutoCloseable {
    * asks the store first where that is.
    *
    * @return stops it in this process, in order: what the handler is at is finished and its
-   *     checkpoint saved
+   *     checkpoint saved; a handler that calls this itself is not waited for
    * @throws IllegalArgumentException if one of this name was started here before
    * @throws dev.sluice.core.StoreUnavailableException if it starts from now, and the store can't be
    *     reached; it was not started
@@ -109,7 +109,7 @@ public final class Subscriptions implements AutoCloseable {
     tickNow();
     return () -> {
       if (running.get(subscription.name()) == started) {
-        started.stopAll();
+        started.stopAll(Thread.currentThread());
         running.remove(subscription.name(), started);
         started.releaseMembership();
       }
@@ -339,8 +339,8 @@ public final class Subscriptions implements AutoCloseable {
 
   /**
    * Stops all of them in order: what handlers are at is finished, up to the stop time-out, after
-   * which they are interrupted; checkpoints are saved and leases given back. The storage stays
-   * open.
+   * which they are interrupted; checkpoints are saved and leases given back. A handler that calls
+   * this itself is not waited for. The storage stays open.
    */
   @Override
   public void close() {
@@ -350,8 +350,9 @@ public final class Subscriptions implements AutoCloseable {
     closed = true;
     hints.close();
     // Side by side: each keeps its own leases until its last handler is done.
+    Thread caller = Thread.currentThread();
     try (ExecutorService all = Executors.newVirtualThreadPerTaskExecutor()) {
-      running.values().forEach(each -> all.execute(each::stopAll));
+      running.values().forEach(each -> all.execute(() -> each.stopAll(caller)));
     }
     tickNow();
     try {

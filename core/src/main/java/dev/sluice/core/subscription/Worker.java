@@ -200,6 +200,10 @@ final class Worker implements Delivery.Control {
     wake();
   }
 
+  boolean isOn(Thread other) {
+    return thread.equals(other);
+  }
+
   boolean join(Duration timeout) throws InterruptedException {
     return thread.join(timeout);
   }
