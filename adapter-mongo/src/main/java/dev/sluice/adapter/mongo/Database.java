@@ -1,9 +1,12 @@
 package dev.sluice.adapter.mongo;
 
+import com.mongodb.MongoClientSettings;
 import com.mongodb.MongoCommandException;
 import com.mongodb.MongoException;
+import com.mongodb.MongoIncompatibleDriverException;
 import com.mongodb.MongoSecurityException;
 import com.mongodb.MongoWriteException;
+import com.mongodb.ReadConcern;
 import com.mongodb.ReadPreference;
 import com.mongodb.bulk.WriteConcernError;
 import com.mongodb.client.MongoClient;
@@ -12,7 +15,6 @@ import com.mongodb.client.MongoDatabase;
 import com.mongodb.client.model.Projections;
 import com.mongodb.client.model.Sorts;
 import com.mongodb.connection.ClusterDescription;
-import com.mongodb.connection.ClusterType;
 import com.mongodb.connection.ServerDescription;
 import dev.sluice.core.NotStorableException;
 import dev.sluice.core.SluiceException;
@@ -36,27 +38,55 @@ final class Database {
 
   // Unauthorized, AuthenticationFailed, and what hosted servers answer instead.
   private static final Set<Integer> NOT_ALLOWED = Set.of(13, 18, 8000);
+  private static final Set<Integer> NOT_PRIMARY = Set.of(10058, 10107, 13435);
   private static final int COMMAND_NOT_FOUND = 59;
   private static final int MAX_TIME_EXPIRED = 50;
   private static final String OLD_HELLO = "isMaster";
 
   private final MongoClient client;
   private final MongoDatabase database;
+  private final MongoDatabase admin;
   private final String where;
+  private final Topology topology;
   private volatile boolean closed;
   // Servers before 5.0 know only the older command.
   private volatile String helloCommand = "hello";
 
+  /** Connects, and asks the server what it is. */
   Database(MongoClient client, String name, Concerns concerns) {
     this.client = client;
     this.database =
-        client
-            .getDatabase(name)
+        own(client.getDatabase(name))
             .withWriteConcern(concerns.write())
             .withReadConcern(concerns.read())
             // A secondary may lag behind: S7 is about reads from the primary.
             .withReadPreference(ReadPreference.primary());
+    this.admin = own(client.getDatabase("admin"));
     this.where = "the MongoDB database '" + name + "'";
+    this.topology =
+        Topology.of(
+            translating(this::hello),
+            translating(this::build),
+            client.getClusterDescription().getConnectionMode(),
+            this.where);
+  }
+
+  private Database(Database other, ReadConcern concern) {
+    this.client = other.client;
+    this.database = other.database.withReadConcern(concern);
+    this.admin = other.admin;
+    this.where = other.where;
+    this.topology = other.topology;
+    this.helloCommand = other.helloCommand;
+  }
+
+  /** What the client makes of documents for its own purposes is no business of the adapter's. */
+  private static MongoDatabase own(MongoDatabase database) {
+    return database.withCodecRegistry(MongoClientSettings.getDefaultCodecRegistry());
+  }
+
+  Database with(ReadConcern concern) {
+    return new Database(this, concern);
   }
 
   MongoClient client() {
@@ -100,14 +130,12 @@ final class Database {
     return last == null ? 0 : last.getLong(Fields.ID);
   }
 
-  ClusterType topology() {
-    return client.getClusterDescription().getType();
+  Topology topology() {
+    return topology;
   }
 
   boolean hasReplicaSet() {
-    return topology() == ClusterType.REPLICA_SET
-        || topology() == ClusterType.SHARDED
-        || topology() == ClusterType.LOAD_BALANCED;
+    return topology.hasReplicaSet();
   }
 
   /** Whether reads show what a crash of the server can still take back, and writes need not. */
@@ -131,28 +159,25 @@ final class Database {
    * everybody else: the safe side both times.
    */
   Instant now() {
-    return call(
-        () -> {
-          String command = helloCommand;
-          try {
-            return localTime(command);
-          } catch (MongoCommandException e) {
-            // By the command that was sent here: another thread may have found out meanwhile.
-            if (e.getErrorCode() != COMMAND_NOT_FOUND || command.equals(OLD_HELLO)) {
-              throw e;
-            }
-            helloCommand = OLD_HELLO;
-            return localTime(OLD_HELLO);
-          }
-        });
+    return call(() -> hello().getDate("localTime").toInstant());
   }
 
-  private Instant localTime(String command) {
-    return client
-        .getDatabase("admin")
-        .runCommand(new Document(command, 1))
-        .getDate("localTime")
-        .toInstant();
+  Document build() {
+    return admin.runCommand(new Document("buildInfo", 1));
+  }
+
+  private Document hello() {
+    String command = helloCommand;
+    try {
+      return admin.runCommand(new Document(command, 1));
+    } catch (MongoCommandException e) {
+      // By the command that was sent here: another thread may have found out meanwhile.
+      if (e.getErrorCode() != COMMAND_NOT_FOUND || command.equals(OLD_HELLO)) {
+        throw e;
+      }
+      helloCommand = OLD_HELLO;
+      return admin.runCommand(new Document(OLD_HELLO, 1));
+    }
   }
 
   void close() {
@@ -184,6 +209,23 @@ final class Database {
 
   <T extends @Nullable Object> T call(Supplier<T> operation) {
     requireOpen();
+    requirePrimary();
+    return translating(operation);
+  }
+
+  /**
+   * A member that was named alone answers reads as a secondary, too, as the driver asks it to. As
+   * soon as the driver has noticed what it is; what it answers until then nobody can tell here.
+   */
+  private void requirePrimary() {
+    if (topology.missesElections()
+        && client.getClusterDescription().getServerDescriptions().stream()
+            .anyMatch(ServerDescription::isSecondary)) {
+      throw notPrimary(new IllegalStateException("it is a secondary"));
+    }
+  }
+
+  private <T extends @Nullable Object> T translating(Supplier<T> operation) {
     try {
       return operation.get();
     } catch (MongoException e) {
@@ -219,10 +261,32 @@ final class Database {
               + ")",
           e);
     }
+    if (e instanceof MongoIncompatibleDriverException) {
+      return Topology.tooOld(where, String.valueOf(e.getMessage()), e);
+    }
+    // Not by class: the driver makes a MongoQueryException of it where a find is answered so.
+    if (NOT_PRIMARY.contains(e.getCode())) {
+      return notPrimary(e);
+    }
     return new StoreUnavailableException(
         where
             + " could not be reached, or its answer got lost; look at the server and repeat the call"
             + " with the same ids ("
+            + e.getMessage()
+            + ")",
+        e);
+  }
+
+  private StoreUnavailableException notPrimary(Exception e) {
+    return new StoreUnavailableException(
+        "the server of "
+            + where
+            + " that was asked is not the primary any more: "
+            + (topology.direct()
+                ? "it may be a secondary for good, and this client talks to no other one; "
+                    + topology.advice()
+                : "another one is being elected, so try again in some seconds")
+            + " ("
             + e.getMessage()
             + ")",
         e);

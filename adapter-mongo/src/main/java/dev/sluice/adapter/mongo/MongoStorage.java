@@ -4,7 +4,6 @@ import com.mongodb.ReadConcern;
 import com.mongodb.WriteConcern;
 import com.mongodb.client.ClientSession;
 import com.mongodb.client.MongoClient;
-import com.mongodb.connection.ClusterType;
 import com.mongodb.connection.ServerDescription;
 import dev.sluice.core.SluiceException;
 import dev.sluice.core.coordination.CheckpointStore;
@@ -16,7 +15,6 @@ import dev.sluice.core.store.SnapshotStore;
 import dev.sluice.core.store.Storage;
 import java.time.Duration;
 import java.util.List;
-import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import org.bson.Document;
@@ -53,9 +51,9 @@ public final class MongoStorage implements Storage {
   private final SnapshotStore snapshots;
   private final LeaseStore leases;
 
-  private MongoStorage(Builder builder, ReadConcern readConcern) {
-    concerns = new Concerns(builder.writeConcern, readConcern);
-    database = new Database(builder.client, builder.databaseName, concerns);
+  private MongoStorage(Builder builder, Database database, Concerns concerns) {
+    this.database = database;
+    this.concerns = concerns;
     schema = new Schema(database);
     schema.createOrCheck(builder.probe);
     counter = new Counter(database);
@@ -94,18 +92,14 @@ public final class MongoStorage implements Storage {
 
   @Override
   public String describe() {
-    Document build =
-        database.call(
-            () -> database.client().getDatabase("admin").runCommand(new Document("buildInfo", 1)));
+    Document build = database.call(database::build);
     List<ServerDescription> servers =
         database.client().getClusterDescription().getServerDescriptions();
+    Topology topology = database.topology();
     String set =
-        servers.stream()
-            .map(ServerDescription::getSetName)
-            .filter(Objects::nonNull)
-            .findFirst()
-            .map(name -> "replica set '" + name + "'")
-            .orElse(database.topology() == ClusterType.SHARDED ? "sharded" : "standalone");
+        topology.setName() != null
+            ? "replica set '" + topology.setName() + "'"
+            : topology.sharded() ? "sharded" : "standalone";
     return "MongoDB "
         + build.getString("version")
         + ", "
@@ -337,18 +331,20 @@ public final class MongoStorage implements Storage {
      * @throws dev.sluice.core.StoreUnavailableException if the server can't be reached
      */
     public MongoStorage build() {
-      Database probe =
+      Database asked =
           new Database(client, databaseName, new Concerns(writeConcern, ReadConcern.DEFAULT));
-      // Until the first answer the driver does not know what it talks to.
-      probe.call(() -> probe.raw().runCommand(new Document("ping", 1)));
-      ReadConcern chosen =
-          readConcern != null
-              ? readConcern
-              : probe.hasReplicaSet() ? ReadConcern.MAJORITY : ReadConcern.DEFAULT;
-      MongoStorage storage = new MongoStorage(this, chosen);
-      for (String loss : storage.concerns.losses(probe.hasReplicaSet())) {
+      boolean replicaSet = asked.hasReplicaSet();
+      Concerns concerns =
+          new Concerns(
+              writeConcern,
+              readConcern != null
+                  ? readConcern
+                  : replicaSet ? ReadConcern.MAJORITY : ReadConcern.DEFAULT);
+      MongoStorage storage = new MongoStorage(this, asked.with(concerns.read()), concerns);
+      for (String loss : concerns.losses(replicaSet)) {
         LOG.warn("{} is used with less than the guarantees: {}", storage, loss);
       }
+      asked.topology().finding().ifPresent(finding -> LOG.warn("{}: {}", storage, finding));
       return storage;
     }
   }

@@ -12,7 +12,6 @@ import com.mongodb.client.model.Indexes;
 import com.mongodb.client.model.ReturnDocument;
 import com.mongodb.client.model.UpdateOptions;
 import com.mongodb.client.model.Updates;
-import com.mongodb.connection.ClusterType;
 import dev.sluice.core.StoreRefusedException;
 import java.util.ArrayList;
 import java.util.List;
@@ -119,8 +118,7 @@ final class Schema {
    * say whether the collection is sharded.
    */
   private void refuseSharded() {
-    if (database.topology() != ClusterType.SHARDED
-        && database.topology() != ClusterType.LOAD_BALANCED) {
+    if (!database.topology().sharded()) {
       return;
     }
     Document stats;
