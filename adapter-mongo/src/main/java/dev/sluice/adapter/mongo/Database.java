@@ -48,6 +48,7 @@ final class Database {
   private final MongoDatabase admin;
   private final String where;
   private final Topology topology;
+  private final TransactionTerms terms;
   private volatile boolean closed;
   // Servers before 5.0 know only the older command.
   private volatile String helloCommand = "hello";
@@ -69,6 +70,7 @@ final class Database {
             translating(this::build),
             client.getClusterDescription().getConnectionMode(),
             this.where);
+    this.terms = new TransactionTerms(this.where, this.topology);
   }
 
   private Database(Database other, ReadConcern concern) {
@@ -77,6 +79,7 @@ final class Database {
     this.admin = other.admin;
     this.where = other.where;
     this.topology = other.topology;
+    this.terms = other.terms;
     this.helloCommand = other.helloCommand;
   }
 
@@ -132,6 +135,10 @@ final class Database {
 
   Topology topology() {
     return topology;
+  }
+
+  TransactionTerms terms() {
+    return terms;
   }
 
   boolean hasReplicaSet() {

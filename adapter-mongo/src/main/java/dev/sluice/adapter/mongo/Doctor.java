@@ -105,6 +105,7 @@ public final class Doctor {
                     + " stays look for a transaction that is kept open"));
     findings.addAll(concerns.losses(database.hasReplicaSet()));
     database.topology().finding().ifPresent(findings::add);
+    database.terms().finding().ifPresent(findings::add);
     List<Lease> leases = storage.leases().list("");
     Map<String, Long> lags = lags(leases.stream().map(Lease::name).collect(Collectors.toSet()));
     return new Diagnosis(
