@@ -15,6 +15,7 @@ import com.mongodb.client.model.Updates;
 import dev.sluice.core.StoreRefusedException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import org.bson.BsonDocument;
 import org.bson.Document;
 import org.bson.conversions.Bson;
@@ -34,6 +35,19 @@ final class Schema {
   static final String LEASES = "sluice_leases";
   private static final String PROBE = "sluice_probe_";
   private static final int NAMESPACE_EXISTS = 48;
+
+  // Answers about an index that stay the same until somebody acts; whatever else comes passes, as
+  // when the primary steps down meanwhile.
+  private static final Set<Integer> INDEX_REFUSED =
+      Set.of(
+          67, // CannotCreateIndex, also: the key of a shard does not begin it
+          72, // InvalidOptions
+          85, // IndexOptionsConflict
+          86, // IndexKeySpecsConflict
+          166, // CommandNotSupportedOnView
+          171, // CannotIndexParallelArrays
+          197, // InvalidIndexSpecificationOption
+          Database.DUPLICATE_KEY);
 
   record Index(String collection, String name, Bson keys, boolean unique, boolean sparse) {}
 
@@ -95,7 +109,8 @@ final class Schema {
   }
 
   @Nullable Integer version() {
-    Document schema = meta().find(Filters.eq(Fields.ID, Fields.META_SCHEMA)).first();
+    Document schema =
+        database.call(() -> meta().find(Filters.eq(Fields.ID, Fields.META_SCHEMA)).first());
     return schema == null ? null : schema.getInteger(Fields.VERSION);
   }
 
@@ -202,6 +217,9 @@ final class Schema {
               index.keys(),
               new IndexOptions().name(index.name()).unique(index.unique()).sparse(index.sparse()));
     } catch (MongoException e) {
+      if (!INDEX_REFUSED.contains(e.getCode())) {
+        throw e;
+      }
       throw new StoreRefusedException(
           "the index "
               + index.name()
