@@ -49,7 +49,63 @@ class RefusalsTest {
     }
   }
 
+  @ParameterizedTest
+  @CsvSource({"189, false", "365, false", "121, true", "17280, true", "13, true"})
+  void an_insert_that_the_server_refused(int code, boolean stays) {
+    try (Pretended server = new Pretended(Pretended.STANDALONE);
+        MongoClient client = server.client();
+        MongoStorage storage = MongoStorage.create(client, "db")) {
+      List<Document> errors = List.of(Pretended.error(code).append("index", 0));
+      server.answers(
+          (command, query) ->
+              command.equals("insert") && !query.toString().contains(Fields.FILLER)
+                  ? new Document("n", 0).append("writeErrors", errors).append("ok", 1.0)
+                  : null);
+      assertThatThrownBy(() -> append(storage, "1", "x")).isExactlyInstanceOf(kind(stays));
+      server.answers((command, query) -> null);
+      append(storage, "1", "after");
+      // At once: the number was filled by its writer.
+      assertThat(log(storage)).containsExactly("after");
+    }
+  }
+
   private static Class<? extends SluiceException> kind(boolean stays) {
     return stays ? StoreRefusedException.class : StoreUnavailableException.class;
+  }
+
+  @Test
+  void the_doctor_says_so_when_the_server_is_away_or_the_storage_closed() {
+    try (Pretended server = new Pretended(Pretended.STANDALONE);
+        MongoClient client = MongoClients.create(server.uri() + "/?serverSelectionTimeoutMS=500")) {
+      MongoStorage storage = MongoStorage.create(client, "db");
+      server.goAway();
+      assertThatThrownBy(storage::doctor).isInstanceOf(StoreUnavailableException.class);
+      storage.close();
+      assertThatThrownBy(storage::doctor)
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessageContaining("closed");
+    }
+  }
+
+  @Test
+  void codecs_of_the_client_do_not_reach_what_the_adapter_reads() {
+    CodecRegistry own =
+        CodecRegistries.fromRegistries(
+            CodecRegistries.fromProviders(
+                new DocumentCodecProvider(
+                    new BsonTypeClassMap(Map.of(BsonType.DATE_TIME, Instant.class)))),
+            MongoClientSettings.getDefaultCodecRegistry());
+    String uri = dev.sluice.testservers.MongoServer.shared().uri();
+    try (MongoClient client =
+            MongoClients.create(
+                MongoClientSettings.builder()
+                    .applyConnectionString(new ConnectionString(uri))
+                    .codecRegistry(own)
+                    .build());
+        MongoStorage storage = MongoStorage.create(client, newDatabase())) {
+      append(storage, "1", "x");
+      assertThat(storage.leases().acquire("x", "o", Duration.ofMinutes(1))).isPresent();
+      assertThat(storage.doctor().leases()).hasSize(1);
+    }
   }
 }
