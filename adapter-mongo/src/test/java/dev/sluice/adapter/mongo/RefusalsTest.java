@@ -108,4 +108,28 @@ class RefusalsTest {
       assertThat(storage.doctor().leases()).hasSize(1);
     }
   }
+
+  @Test
+  void a_client_with_a_short_time_out_hears_of_appends_too() {
+    MemoryBackend backend = new MemoryBackend();
+    backend.enableOplog();
+    MongoServer server = new MongoServer(backend);
+    try (MongoClient client =
+            MongoClients.create(server.bindAndGetConnectionString() + "/?timeoutMS=1000");
+        MongoStorage other = MongoStorage.create(client, "db");
+        Hints hints =
+            new Hints(
+                new Database(client, "db", new Concerns(WriteConcern.JOURNALED, ReadConcern.LOCAL)),
+                true)) {
+      CountDownLatch open = new CountDownLatch(1);
+      CountDownLatch heard = new CountDownLatch(2);
+      hints.add(open::countDown);
+      hints.add(heard::countDown);
+      Mongo.await(open);
+      append(other, "1", "from elsewhere");
+      Mongo.await(heard);
+    } finally {
+      server.shutdownNow();
+    }
+  }
 }
