@@ -267,7 +267,8 @@ public final class MongoStorage implements Storage {
 
     /**
      * How writes are acknowledged. Anything below majority and journaled can lose what was
-     * acknowledged; it is accepted, and what is lost is logged as a warning.
+     * acknowledged; it is accepted, and what is lost is logged as a warning. A majority that says
+     * nothing of the journal is journaled; {@code withJournal(false)} says that it need not be.
      *
      * @throws IllegalArgumentException if writes are not acknowledged at all
      */

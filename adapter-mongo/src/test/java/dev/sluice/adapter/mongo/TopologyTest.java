@@ -13,12 +13,9 @@ import com.mongodb.client.MongoClient;
 import com.mongodb.client.MongoClients;
 import com.mongodb.connection.ClusterType;
 import de.bwaldvogel.mongo.MongoServer;
-import de.bwaldvogel.mongo.backend.memory.MemoryBackend;
 import de.bwaldvogel.mongo.bson.Document;
 import dev.sluice.core.StoreRefusedException;
 import dev.sluice.core.StoreUnavailableException;
-import dev.sluice.core.coordination.Lease;
-import dev.sluice.core.coordination.LeaseStore;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -140,6 +137,25 @@ class TopologyTest {
       assertThatThrownBy(() -> MongoStorage.create(client, "db"))
           .isInstanceOf(StoreRefusedException.class)
           .hasMessageContaining("use MongoDB 4.4 or later");
+    }
+  }
+
+  @Test
+  void S1_G2_majority_is_journaled_wherever_it_is_used() {
+    for (Consumer<Document> topology : List.of(Pretended.STANDALONE, Pretended.REPLICA_SET)) {
+      Commands commands = new Commands();
+      try (Pretended server = new Pretended(topology);
+          MongoClient client = commands.client(server.uri());
+          MongoStorage storage =
+              MongoStorage.builder(client, "db").writeConcern(WriteConcern.MAJORITY).build()) {
+        append(storage, "1", "e");
+        assertThat(log(storage)).containsExactly("e");
+        assertThat(storage.doctor().findings()).isEmpty();
+        BsonDocument insert = commands.all("insert", Schema.COMMITS).getLast();
+        assertThat(insert.getDocument("writeConcern").getBoolean("j").getValue()).isTrue();
+        // And readers of a standalone go no further than its journal.
+        assertThat(storage.database().showsUnjournaled()).isEqualTo(!storage.joinsSessions());
+      }
     }
   }
 
