@@ -34,6 +34,8 @@ final class Schema {
   static final String SNAPSHOTS = "sluice_snapshots";
   static final String LEASES = "sluice_leases";
   private static final String PROBE = "sluice_probe_";
+  private static final Set<String> OWN = Set.of(COMMITS, META, CHECKPOINTS, SNAPSHOTS, LEASES);
+  private static final int UNAUTHORIZED = 13;
   private static final int NAMESPACE_EXISTS = 48;
 
   // Answers about an index that stay the same until somebody acts; whatever else comes passes, as
@@ -85,6 +87,7 @@ final class Schema {
         () -> {
           refuseNewer();
           refuseSharded();
+          refuseCollations();
           boolean isNew = version() == null;
           if (isNew && probe) {
             probe();
@@ -151,6 +154,38 @@ final class Schema {
               + database.where()
               + " is sharded, and three unique indexes that no common shard key serves keep the"
               + " order of its events; leave it unsharded, on one shard of the cluster");
+    }
+  }
+
+  /**
+   * A collection that somebody has made with a default collation takes "A" for "a" in each search
+   * and in each index that says nothing else, so ids of streams and names would be mixed up.
+   */
+  private void refuseCollations() {
+    List<Document> collections;
+    try {
+      collections =
+          database.raw().listCollections().filter(Filters.in("name", OWN)).into(new ArrayList<>());
+    } catch (MongoCommandException e) {
+      if (e.getErrorCode() == UNAUTHORIZED) {
+        // The names alone can be asked for with less; an index that has inherited it is refused.
+        return;
+      }
+      throw e;
+    }
+    for (Document collection : collections) {
+      String name = collection.getString("name");
+      Document options = collection.get("options", new Document());
+      if (OWN.contains(name) && options.containsKey("collation")) {
+        throw new StoreRefusedException(
+            "the collection "
+                + name
+                + " in "
+                + database.where()
+                + " was made with a default collation, by which texts that differ can be taken for"
+                + " the same; drop it if it is empty, and it is made anew at the next start, or copy"
+                + " it into one without");
+      }
     }
   }
 

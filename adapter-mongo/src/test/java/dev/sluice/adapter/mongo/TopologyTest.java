@@ -169,6 +169,31 @@ class TopologyTest {
     }
   }
 
+  /** Then "A" would be "a": in the indexes, and in every search. */
+  @Test
+  void S9_a_collection_with_a_default_collation_is_refused() {
+    try (Pretended server = new Pretended(Pretended.STANDALONE);
+        MongoClient client = server.client()) {
+      Document collection =
+          new Document("name", Schema.COMMITS)
+              .append("type", "collection")
+              .append("options", new Document("collation", new Document("locale", "de")));
+      Document cursor =
+          new Document("id", 0L)
+              .append("ns", "db.$cmd.listCollections")
+              .append("firstBatch", List.of(collection));
+      server.answers(
+          (command, query) ->
+              command.equals("listcollections")
+                  ? new Document("cursor", cursor).append("ok", 1.0)
+                  : null);
+      assertThatThrownBy(() -> MongoStorage.create(client, "db"))
+          .isInstanceOf(StoreRefusedException.class)
+          .hasMessageContaining(Schema.COMMITS)
+          .hasMessageContaining("collation");
+    }
+  }
+
   private static Consumer<Document> router(Duration ahead) {
     return hello -> hello.append("msg", "isdbgrid").append("localTime", Instant.now().plus(ahead));
   }
