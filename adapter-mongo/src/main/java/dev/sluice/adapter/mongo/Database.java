@@ -8,12 +8,17 @@ import com.mongodb.MongoSecurityException;
 import com.mongodb.MongoWriteException;
 import com.mongodb.ReadConcern;
 import com.mongodb.ReadPreference;
+import com.mongodb.WriteConcern;
 import com.mongodb.bulk.WriteConcernError;
 import com.mongodb.client.MongoClient;
 import com.mongodb.client.MongoCollection;
 import com.mongodb.client.MongoDatabase;
+import com.mongodb.client.model.Filters;
+import com.mongodb.client.model.FindOneAndUpdateOptions;
 import com.mongodb.client.model.Projections;
+import com.mongodb.client.model.ReturnDocument;
 import com.mongodb.client.model.Sorts;
+import com.mongodb.client.model.Updates;
 import com.mongodb.connection.ClusterDescription;
 import com.mongodb.connection.ServerDescription;
 import dev.sluice.core.NotStorableException;
@@ -21,6 +26,7 @@ import dev.sluice.core.SluiceException;
 import dev.sluice.core.StoreRefusedException;
 import dev.sluice.core.StoreUnavailableException;
 import java.time.Instant;
+import java.util.Objects;
 import java.util.Set;
 import java.util.function.Supplier;
 import org.bson.BsonMaximumSizeExceededException;
@@ -166,7 +172,27 @@ final class Database {
    * everybody else: the safe side both times.
    */
   Instant now() {
-    return call(() -> hello().getDate("localTime").toInstant());
+    return call(topology.sharded() ? this::shardTime : this::localTime);
+  }
+
+  private Instant localTime() {
+    return hello().getDate("localTime").toInstant();
+  }
+
+  /**
+   * Each router of a cluster has a clock of its own, so the time comes from the shard that holds
+   * the document, through whichever router it is asked for.
+   */
+  private Instant shardTime() {
+    Document clock =
+        collection(Schema.META)
+            // It is only read once, here.
+            .withWriteConcern(WriteConcern.W1)
+            .findOneAndUpdate(
+                Filters.eq(Fields.ID, Fields.META_CLOCK),
+                Updates.currentDate(Fields.TIME),
+                new FindOneAndUpdateOptions().upsert(true).returnDocument(ReturnDocument.AFTER));
+    return Objects.requireNonNull(clock).getDate(Fields.TIME).toInstant();
   }
 
   Document build() {

@@ -13,9 +13,12 @@ import com.mongodb.client.MongoClient;
 import com.mongodb.client.MongoClients;
 import com.mongodb.connection.ClusterType;
 import de.bwaldvogel.mongo.MongoServer;
+import de.bwaldvogel.mongo.backend.memory.MemoryBackend;
 import de.bwaldvogel.mongo.bson.Document;
 import dev.sluice.core.StoreRefusedException;
 import dev.sluice.core.StoreUnavailableException;
+import dev.sluice.core.coordination.Lease;
+import dev.sluice.core.coordination.LeaseStore;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -196,6 +199,29 @@ class TopologyTest {
 
   private static Consumer<Document> router(Duration ahead) {
     return hello -> hello.append("msg", "isdbgrid").append("localTime", Instant.now().plus(ahead));
+  }
+
+  @Test
+  void L1_routers_whose_clocks_differ_give_a_lease_to_one_holder() {
+    MemoryBackend shard = new MemoryBackend();
+    try (Pretended one = new Pretended(router(Duration.ZERO), shard);
+        Pretended two = new Pretended(router(Duration.ofMinutes(1)), shard);
+        MongoClient first = one.client();
+        MongoClient second = two.client()) {
+      one.answers(TopologyTest::unsharded);
+      two.answers(TopologyTest::unsharded);
+      try (MongoStorage a = MongoStorage.create(first, "db");
+          MongoStorage b = MongoStorage.create(second, "db")) {
+        Duration duration = Duration.ofSeconds(30);
+        LeaseStore here = a.leases();
+        LeaseStore there = b.leases();
+        Lease held = here.acquire("subscription/x", "one", duration).orElseThrow();
+        assertThat(there.acquire("subscription/x", "two", duration)).isEmpty();
+        assertThat(there.list("")).hasSize(1);
+        here.release(held);
+        assertThat(there.acquire("subscription/x", "two", duration)).isPresent();
+      }
+    }
   }
 
   private static @Nullable Document unsharded(String command, Document query) {
