@@ -121,13 +121,19 @@ public final class MongoStorage implements Storage {
    * An event store that works inside a transaction of the caller, so that an append and the
    * caller's own writes are done together or not at all. Only where there is a replica set.
    *
-   * <p>A conflict ends the transaction, as the server does it. Where the driver asks to repeat the
-   * transaction, its own exception comes through, and {@code session.withTransaction} repeats it.
-   * Readers of the log wait at an append until its transaction ends. How durable the append is, the
-   * transaction's write concern decides and not the storage's: begin it with majority. For one
-   * thread.
+   * <p>A conflict, or a duplicate id, that is found before anything is written leaves the
+   * transaction open, and the caller may go on in it. One that only the server finds, at the
+   * insert, has ended it: it can't be committed any more. The exception is the same, so whoever
+   * does not know what others append aborts at either. Where the driver asks to repeat the
+   * transaction, its own exception comes through, the server has ended the transaction, and {@code
+   * session.withTransaction} repeats it.
    *
-   * @param session with a transaction begun before the first append
+   * <p>Readers of the log wait at an append until its transaction ends. How durable the append is,
+   * the transaction's write concern decides and not the storage's: begin it with majority, else a
+   * warning says once what is lost. For one thread.
+   *
+   * @param session with a transaction begun before the first append, and the read preference
+   *     primary
    * @throws UnsupportedOperationException on a standalone server, which has no transactions
    */
   public EventStore eventStore(ClientSession session) {
@@ -158,12 +164,18 @@ public final class MongoStorage implements Storage {
     return new MongoSnapshotStore(database, session);
   }
 
-  /** Whether a {@link ClientSession} can be joined: true where there is a replica set. */
+  /**
+   * Whether a {@link ClientSession} can be joined: true where there is a replica set. As the server
+   * was when this storage was built.
+   */
   public boolean joinsSessions() {
     return database.hasReplicaSet();
   }
 
-  /** Whether appends of other processes wake readers here: true where there is a replica set. */
+  /**
+   * Whether appends of other processes wake readers here: true where there is a replica set. As the
+   * server was when this storage was built.
+   */
   public boolean hearsOtherProcesses() {
     return database.hasReplicaSet();
   }

@@ -2,6 +2,7 @@ package dev.sluice.adapter.mongo;
 
 import static dev.sluice.adapter.mongo.Mongo.append;
 import static dev.sluice.adapter.mongo.Mongo.event;
+import static dev.sluice.adapter.mongo.Mongo.log;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -30,8 +31,10 @@ import dev.sluice.core.projection.Projection;
 import dev.sluice.core.serialization.EventCodec;
 import dev.sluice.core.serialization.jackson.JacksonSerializer;
 import dev.sluice.core.store.EventFilter;
+import dev.sluice.core.store.EventStore;
 import dev.sluice.core.store.ExpectedVersion;
 import dev.sluice.core.store.StreamRange;
+import dev.sluice.core.store.VersionConflictException;
 import java.util.List;
 import org.bson.Document;
 import org.junit.jupiter.api.AfterEach;
@@ -79,6 +82,23 @@ class TransactionTermsTest {
           TransactionOptions.builder().readPreference(ReadPreference.primary()).build());
       storage.eventStore(session).append(append("1", ExpectedVersion.any(), event("x")));
       session.commitTransaction();
+    }
+  }
+
+  @Test
+  void S4_a_conflict_that_is_found_in_advance_leaves_the_transaction_open() {
+    try (MongoClient client = MongoClients.create(uri);
+        MongoStorage storage = MongoStorage.create(client, "db");
+        ClientSession session = client.startSession()) {
+      append(storage, "1", "before");
+      session.startTransaction();
+      EventStore joined = storage.eventStore(session);
+      assertThatThrownBy(
+              () -> joined.append(append("1", ExpectedVersion.exactly(7), event("conflict"))))
+          .isInstanceOf(VersionConflictException.class);
+      joined.append(append("2", ExpectedVersion.any(), event("goes on")));
+      session.commitTransaction();
+      assertThat(log(storage)).containsExactly("before", "goes on");
     }
   }
 
