@@ -16,6 +16,7 @@ import java.util.Deque;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -54,6 +55,17 @@ final class Committer implements AutoCloseable {
   // An insert that meets an open transaction waits for its end, and all that share it wait too.
   private static final Duration PATIENCE = Duration.ofSeconds(2);
   private static final Duration CLOSING = Duration.ofSeconds(10);
+
+  // What a server answers to a document as long as somebody has not acted. Anything else may pass,
+  // as when the primary steps down meanwhile, and may have been stored by an earlier try.
+  private static final Set<Integer> REFUSED =
+      Set.of(
+          2, // BadValue
+          121, // DocumentValidationFailure
+          166, // CommandNotSupportedOnView
+          171, // CannotIndexParallelArrays
+          10334, // BSONObjectTooLarge
+          17280); // KeyTooLong
 
   private final Database database;
   private final Counter counter;
@@ -199,13 +211,16 @@ final class Committer implements AutoCloseable {
   }
 
   private Outcome refusal(BulkWriteError error) {
-    return error.getCode() == Database.DUPLICATE_KEY
-        ? new Outcome.DuplicateKey()
-        : new Outcome.Failed(
-            new StoreRefusedException(
+    if (error.getCode() == Database.DUPLICATE_KEY) {
+      return new Outcome.DuplicateKey();
+    }
+    return new Outcome.Failed(
+        REFUSED.contains(error.getCode())
+            ? new StoreRefusedException(
                 database.where()
                     + " refused a commit, nothing of it was stored: "
-                    + error.getMessage()));
+                    + error.getMessage())
+            : database.translated(new MongoException(error.getCode(), error.getMessage())));
   }
 
   /** What was refused of it; empty if no answer came in time. */

@@ -9,6 +9,17 @@ import java.util.List;
 /** How writes are acknowledged and how sure reads are, and what is lost by that. */
 record Concerns(WriteConcern write, ReadConcern read) {
 
+  /**
+   * A majority that says nothing of the journal means the journal, on a replica set by a setting
+   * that can be changed and on a standalone by the server's own rule; said aloud here, so that
+   * neither decides.
+   */
+  Concerns {
+    if ("majority".equals(write.getWObject()) && write.getJournal() == null) {
+      write = write.withJournal(true);
+    }
+  }
+
   /** What is given up on a server of this kind, each with the guarantee's number; or nothing. */
   List<String> losses(boolean replicaSet) {
     List<String> losses = new ArrayList<>();

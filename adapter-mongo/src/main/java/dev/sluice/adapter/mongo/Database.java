@@ -1,24 +1,32 @@
 package dev.sluice.adapter.mongo;
 
+import com.mongodb.MongoClientSettings;
 import com.mongodb.MongoCommandException;
 import com.mongodb.MongoException;
+import com.mongodb.MongoIncompatibleDriverException;
 import com.mongodb.MongoSecurityException;
 import com.mongodb.MongoWriteException;
+import com.mongodb.ReadConcern;
 import com.mongodb.ReadPreference;
+import com.mongodb.WriteConcern;
 import com.mongodb.bulk.WriteConcernError;
 import com.mongodb.client.MongoClient;
 import com.mongodb.client.MongoCollection;
 import com.mongodb.client.MongoDatabase;
+import com.mongodb.client.model.Filters;
+import com.mongodb.client.model.FindOneAndUpdateOptions;
 import com.mongodb.client.model.Projections;
+import com.mongodb.client.model.ReturnDocument;
 import com.mongodb.client.model.Sorts;
+import com.mongodb.client.model.Updates;
 import com.mongodb.connection.ClusterDescription;
-import com.mongodb.connection.ClusterType;
 import com.mongodb.connection.ServerDescription;
 import dev.sluice.core.NotStorableException;
 import dev.sluice.core.SluiceException;
 import dev.sluice.core.StoreRefusedException;
 import dev.sluice.core.StoreUnavailableException;
 import java.time.Instant;
+import java.util.Objects;
 import java.util.Set;
 import java.util.function.Supplier;
 import org.bson.BsonMaximumSizeExceededException;
@@ -36,27 +44,58 @@ final class Database {
 
   // Unauthorized, AuthenticationFailed, and what hosted servers answer instead.
   private static final Set<Integer> NOT_ALLOWED = Set.of(13, 18, 8000);
+  private static final Set<Integer> NOT_PRIMARY = Set.of(10058, 10107, 13435);
   private static final int COMMAND_NOT_FOUND = 59;
   private static final int MAX_TIME_EXPIRED = 50;
   private static final String OLD_HELLO = "isMaster";
 
   private final MongoClient client;
   private final MongoDatabase database;
+  private final MongoDatabase admin;
   private final String where;
+  private final Topology topology;
+  private final TransactionTerms terms;
   private volatile boolean closed;
   // Servers before 5.0 know only the older command.
   private volatile String helloCommand = "hello";
 
+  /** Connects, and asks the server what it is. */
   Database(MongoClient client, String name, Concerns concerns) {
     this.client = client;
     this.database =
-        client
-            .getDatabase(name)
+        own(client.getDatabase(name))
             .withWriteConcern(concerns.write())
             .withReadConcern(concerns.read())
             // A secondary may lag behind: S7 is about reads from the primary.
             .withReadPreference(ReadPreference.primary());
+    this.admin = own(client.getDatabase("admin"));
     this.where = "the MongoDB database '" + name + "'";
+    this.topology =
+        Topology.of(
+            translating(this::hello),
+            translating(this::build),
+            client.getClusterDescription().getConnectionMode(),
+            this.where);
+    this.terms = new TransactionTerms(this.where, this.topology);
+  }
+
+  private Database(Database other, ReadConcern concern) {
+    this.client = other.client;
+    this.database = other.database.withReadConcern(concern);
+    this.admin = other.admin;
+    this.where = other.where;
+    this.topology = other.topology;
+    this.terms = other.terms;
+    this.helloCommand = other.helloCommand;
+  }
+
+  /** What the client makes of documents for its own purposes is no business of the adapter's. */
+  private static MongoDatabase own(MongoDatabase database) {
+    return database.withCodecRegistry(MongoClientSettings.getDefaultCodecRegistry());
+  }
+
+  Database with(ReadConcern concern) {
+    return new Database(this, concern);
   }
 
   MongoClient client() {
@@ -100,14 +139,16 @@ final class Database {
     return last == null ? 0 : last.getLong(Fields.ID);
   }
 
-  ClusterType topology() {
-    return client.getClusterDescription().getType();
+  Topology topology() {
+    return topology;
+  }
+
+  TransactionTerms terms() {
+    return terms;
   }
 
   boolean hasReplicaSet() {
-    return topology() == ClusterType.REPLICA_SET
-        || topology() == ClusterType.SHARDED
-        || topology() == ClusterType.LOAD_BALANCED;
+    return topology.hasReplicaSet();
   }
 
   /** Whether reads show what a crash of the server can still take back, and writes need not. */
@@ -131,28 +172,45 @@ final class Database {
    * everybody else: the safe side both times.
    */
   Instant now() {
-    return call(
-        () -> {
-          String command = helloCommand;
-          try {
-            return localTime(command);
-          } catch (MongoCommandException e) {
-            // By the command that was sent here: another thread may have found out meanwhile.
-            if (e.getErrorCode() != COMMAND_NOT_FOUND || command.equals(OLD_HELLO)) {
-              throw e;
-            }
-            helloCommand = OLD_HELLO;
-            return localTime(OLD_HELLO);
-          }
-        });
+    return call(topology.sharded() ? this::shardTime : this::localTime);
   }
 
-  private Instant localTime(String command) {
-    return client
-        .getDatabase("admin")
-        .runCommand(new Document(command, 1))
-        .getDate("localTime")
-        .toInstant();
+  private Instant localTime() {
+    return hello().getDate("localTime").toInstant();
+  }
+
+  /**
+   * Each router of a cluster has a clock of its own, so the time comes from the shard that holds
+   * the document, through whichever router it is asked for.
+   */
+  private Instant shardTime() {
+    Document clock =
+        collection(Schema.META)
+            // It is only read once, here.
+            .withWriteConcern(WriteConcern.W1)
+            .findOneAndUpdate(
+                Filters.eq(Fields.ID, Fields.META_CLOCK),
+                Updates.currentDate(Fields.TIME),
+                new FindOneAndUpdateOptions().upsert(true).returnDocument(ReturnDocument.AFTER));
+    return Objects.requireNonNull(clock).getDate(Fields.TIME).toInstant();
+  }
+
+  Document build() {
+    return admin.runCommand(new Document("buildInfo", 1));
+  }
+
+  private Document hello() {
+    String command = helloCommand;
+    try {
+      return admin.runCommand(new Document(command, 1));
+    } catch (MongoCommandException e) {
+      // By the command that was sent here: another thread may have found out meanwhile.
+      if (e.getErrorCode() != COMMAND_NOT_FOUND || command.equals(OLD_HELLO)) {
+        throw e;
+      }
+      helloCommand = OLD_HELLO;
+      return admin.runCommand(new Document(OLD_HELLO, 1));
+    }
   }
 
   void close() {
@@ -184,6 +242,23 @@ final class Database {
 
   <T extends @Nullable Object> T call(Supplier<T> operation) {
     requireOpen();
+    requirePrimary();
+    return translating(operation);
+  }
+
+  /**
+   * A member that was named alone answers reads as a secondary, too, as the driver asks it to. As
+   * soon as the driver has noticed what it is; what it answers until then nobody can tell here.
+   */
+  private void requirePrimary() {
+    if (topology.missesElections()
+        && client.getClusterDescription().getServerDescriptions().stream()
+            .anyMatch(ServerDescription::isSecondary)) {
+      throw notPrimary(new IllegalStateException("it is a secondary"));
+    }
+  }
+
+  private <T extends @Nullable Object> T translating(Supplier<T> operation) {
     try {
       return operation.get();
     } catch (MongoException e) {
@@ -219,10 +294,32 @@ final class Database {
               + ")",
           e);
     }
+    if (e instanceof MongoIncompatibleDriverException) {
+      return Topology.tooOld(where, String.valueOf(e.getMessage()), e);
+    }
+    // Not by class: the driver makes a MongoQueryException of it where a find is answered so.
+    if (NOT_PRIMARY.contains(e.getCode())) {
+      return notPrimary(e);
+    }
     return new StoreUnavailableException(
         where
             + " could not be reached, or its answer got lost; look at the server and repeat the call"
             + " with the same ids ("
+            + e.getMessage()
+            + ")",
+        e);
+  }
+
+  private StoreUnavailableException notPrimary(Exception e) {
+    return new StoreUnavailableException(
+        "the server of "
+            + where
+            + " that was asked is not the primary any more: "
+            + (topology.direct()
+                ? "it may be a secondary for good, and this client talks to no other one; "
+                    + topology.advice()
+                : "another one is being elected, so try again in some seconds")
+            + " ("
             + e.getMessage()
             + ")",
         e);

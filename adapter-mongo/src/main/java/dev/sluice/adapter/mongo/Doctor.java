@@ -104,6 +104,8 @@ public final class Doctor {
                     + ", whose writer is slow or gone; reading fills it after the grace, if it"
                     + " stays look for a transaction that is kept open"));
     findings.addAll(concerns.losses(database.hasReplicaSet()));
+    database.topology().finding().ifPresent(findings::add);
+    database.terms().finding().ifPresent(findings::add);
     List<Lease> leases = storage.leases().list("");
     Map<String, Long> lags = lags(leases.stream().map(Lease::name).collect(Collectors.toSet()));
     return new Diagnosis(

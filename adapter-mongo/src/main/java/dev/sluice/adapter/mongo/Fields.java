@@ -45,6 +45,8 @@ final class Fields {
   static final String META_COUNTER = "counter";
   static final String META_SETTLED = "settled";
   static final String META_PRUNED = "pruned";
+  // Only in a sharded cluster.
+  static final String META_CLOCK = "clock";
   static final String VALUE = "value";
 
   private Fields() {}

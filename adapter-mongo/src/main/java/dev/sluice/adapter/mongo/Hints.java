@@ -26,6 +26,8 @@ final class Hints implements AutoCloseable {
 
   private static final Logger LOG = LoggerFactory.getLogger(Hints.class);
   private static final long MAX_BACKOFF_SECONDS = 30;
+  private static final long WAIT_SECONDS = 1;
+  private static final long TIMEOUT_SECONDS = 30;
 
   private final Database database;
   private final boolean watches;
@@ -52,7 +54,17 @@ final class Hints implements AutoCloseable {
       caller = Thread.ofPlatform().daemon().name("sluice-mongo-hints").start(this::call);
     }
     if (watcher == null && watches) {
-      watcher = Thread.ofPlatform().daemon().name("sluice-mongo-watch").start(this::watch);
+      watcher =
+          Thread.ofPlatform()
+              .daemon()
+              .name("sluice-mongo-watch")
+              .uncaughtExceptionHandler(
+                  (thread, e) ->
+                      LOG.error(
+                          "Appends of other processes on {} are found by polling from now on",
+                          database.where(),
+                          e))
+              .start(this::watch);
     }
     return registration;
   }
@@ -87,11 +99,13 @@ final class Hints implements AutoCloseable {
               .collection(Schema.COMMITS)
               // The only one that a change stream takes; what wakes need not follow what reads.
               .withReadConcern(ReadConcern.MAJORITY)
+              // The driver takes none that is not above the wait, as the client's may be.
+              .withTimeout(TIMEOUT_SECONDS, TimeUnit.SECONDS)
               .watch(
                   List.of(
                       Aggregates.match(Filters.eq("operationType", "insert")),
                       Aggregates.project(Projections.include(Fields.ID))))
-              .maxAwaitTime(1, TimeUnit.SECONDS)
+              .maxAwaitTime(WAIT_SECONDS, TimeUnit.SECONDS)
               .withDocumentClass(BsonDocument.class)
               .cursor()) {
         if (backoff > 0) {
@@ -108,7 +122,8 @@ final class Hints implements AutoCloseable {
             throw new MongoException("the server has closed it");
           }
         }
-      } catch (MongoException | IllegalStateException e) {
+      } catch (RuntimeException e) {
+        // Whatever it is: a thread that ends here would end the hints in silence.
         if (backoff == 0 && !closed) {
           LOG.info(
               "No change stream on {}; appends of other processes are found by polling until it can"

@@ -32,6 +32,9 @@ final class MongoCheckpointStore implements CheckpointStore {
   }
 
   private MongoCollection<BsonDocument> checkpoints() {
+    if (session != null) {
+      database.terms().check(session);
+    }
     return database.raw().getCollection(Schema.CHECKPOINTS, BsonDocument.class);
   }
 

@@ -21,7 +21,7 @@ import org.bson.Document;
 
 /**
  * One document for each name, which stays after the lease has ended, so that tokens only grow. All
- * times are the server's; see {@link Database#now()}.
+ * times are the server's, in a sharded cluster the shard's; see {@link Database#now()}.
  */
 final class MongoLeaseStore implements LeaseStore {
 

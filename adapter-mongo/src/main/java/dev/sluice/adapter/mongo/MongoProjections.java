@@ -1,11 +1,14 @@
 package dev.sluice.adapter.mongo;
 
+import com.mongodb.MongoConnectionPoolClearedException;
 import com.mongodb.MongoException;
 import com.mongodb.MongoNodeIsRecoveringException;
 import com.mongodb.MongoNotPrimaryException;
+import com.mongodb.MongoServerUnavailableException;
 import com.mongodb.MongoSocketException;
 import com.mongodb.MongoTimeoutException;
 import com.mongodb.ReadConcern;
+import com.mongodb.ReadPreference;
 import com.mongodb.TransactionOptions;
 import com.mongodb.WriteConcern;
 import com.mongodb.client.ClientSession;
@@ -21,6 +24,8 @@ public final class MongoProjections {
 
   private static final TransactionOptions DURABLE =
       TransactionOptions.builder()
+          // Whatever the client prefers: there is no other one in a transaction.
+          .readPreference(ReadPreference.primary())
           .readConcern(ReadConcern.MAJORITY)
           .writeConcern(WriteConcern.MAJORITY)
           .build();
@@ -83,6 +88,9 @@ public final class MongoProjections {
     return e.hasErrorLabel(MongoException.TRANSIENT_TRANSACTION_ERROR_LABEL)
         || e instanceof MongoSocketException
         || e instanceof MongoTimeoutException
+        // Another thread has met the outage.
+        || e instanceof MongoConnectionPoolClearedException
+        || e instanceof MongoServerUnavailableException
         || e instanceof MongoNotPrimaryException
         || e instanceof MongoNodeIsRecoveringException;
   }

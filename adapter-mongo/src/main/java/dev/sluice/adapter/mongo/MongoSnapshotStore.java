@@ -27,6 +27,9 @@ final class MongoSnapshotStore implements SnapshotStore {
   }
 
   private MongoCollection<BsonDocument> snapshots() {
+    if (session != null) {
+      database.terms().check(session);
+    }
     return database.raw().getCollection(Schema.SNAPSHOTS, BsonDocument.class);
   }
 

@@ -4,7 +4,6 @@ import com.mongodb.ReadConcern;
 import com.mongodb.WriteConcern;
 import com.mongodb.client.ClientSession;
 import com.mongodb.client.MongoClient;
-import com.mongodb.connection.ClusterType;
 import com.mongodb.connection.ServerDescription;
 import dev.sluice.core.SluiceException;
 import dev.sluice.core.coordination.CheckpointStore;
@@ -16,7 +15,6 @@ import dev.sluice.core.store.SnapshotStore;
 import dev.sluice.core.store.Storage;
 import java.time.Duration;
 import java.util.List;
-import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import org.bson.Document;
@@ -53,9 +51,9 @@ public final class MongoStorage implements Storage {
   private final SnapshotStore snapshots;
   private final LeaseStore leases;
 
-  private MongoStorage(Builder builder, ReadConcern readConcern) {
-    concerns = new Concerns(builder.writeConcern, readConcern);
-    database = new Database(builder.client, builder.databaseName, concerns);
+  private MongoStorage(Builder builder, Database database, Concerns concerns) {
+    this.database = database;
+    this.concerns = concerns;
     schema = new Schema(database);
     schema.createOrCheck(builder.probe);
     counter = new Counter(database);
@@ -94,18 +92,14 @@ public final class MongoStorage implements Storage {
 
   @Override
   public String describe() {
-    Document build =
-        database.call(
-            () -> database.client().getDatabase("admin").runCommand(new Document("buildInfo", 1)));
+    Document build = database.call(database::build);
     List<ServerDescription> servers =
         database.client().getClusterDescription().getServerDescriptions();
+    Topology topology = database.topology();
     String set =
-        servers.stream()
-            .map(ServerDescription::getSetName)
-            .filter(Objects::nonNull)
-            .findFirst()
-            .map(name -> "replica set '" + name + "'")
-            .orElse(database.topology() == ClusterType.SHARDED ? "sharded" : "standalone");
+        topology.setName() != null
+            ? "replica set '" + topology.setName() + "'"
+            : topology.sharded() ? "sharded" : "standalone";
     return "MongoDB "
         + build.getString("version")
         + ", "
@@ -127,13 +121,19 @@ public final class MongoStorage implements Storage {
    * An event store that works inside a transaction of the caller, so that an append and the
    * caller's own writes are done together or not at all. Only where there is a replica set.
    *
-   * <p>A conflict ends the transaction, as the server does it. Where the driver asks to repeat the
-   * transaction, its own exception comes through, and {@code session.withTransaction} repeats it.
-   * Readers of the log wait at an append until its transaction ends. How durable the append is, the
-   * transaction's write concern decides and not the storage's: begin it with majority. For one
-   * thread.
+   * <p>A conflict, or a duplicate id, that is found before anything is written leaves the
+   * transaction open, and the caller may go on in it. One that only the server finds, at the
+   * insert, has ended it: it can't be committed any more. The exception is the same, so whoever
+   * does not know what others append aborts at either. Where the driver asks to repeat the
+   * transaction, its own exception comes through, the server has ended the transaction, and {@code
+   * session.withTransaction} repeats it.
    *
-   * @param session with a transaction begun before the first append
+   * <p>Readers of the log wait at an append until its transaction ends. How durable the append is,
+   * the transaction's write concern decides and not the storage's: begin it with majority, else a
+   * warning says once what is lost. For one thread.
+   *
+   * @param session with a transaction begun before the first append, and the read preference
+   *     primary
    * @throws UnsupportedOperationException on a standalone server, which has no transactions
    */
   public EventStore eventStore(ClientSession session) {
@@ -164,12 +164,18 @@ public final class MongoStorage implements Storage {
     return new MongoSnapshotStore(database, session);
   }
 
-  /** Whether a {@link ClientSession} can be joined: true where there is a replica set. */
+  /**
+   * Whether a {@link ClientSession} can be joined: true where there is a replica set. As the server
+   * was when this storage was built.
+   */
   public boolean joinsSessions() {
     return database.hasReplicaSet();
   }
 
-  /** Whether appends of other processes wake readers here: true where there is a replica set. */
+  /**
+   * Whether appends of other processes wake readers here: true where there is a replica set. As the
+   * server was when this storage was built.
+   */
   public boolean hearsOtherProcesses() {
     return database.hasReplicaSet();
   }
@@ -273,7 +279,8 @@ public final class MongoStorage implements Storage {
 
     /**
      * How writes are acknowledged. Anything below majority and journaled can lose what was
-     * acknowledged; it is accepted, and what is lost is logged as a warning.
+     * acknowledged; it is accepted, and what is lost is logged as a warning. A majority that says
+     * nothing of the journal is journaled; {@code withJournal(false)} says that it need not be.
      *
      * @throws IllegalArgumentException if writes are not acknowledged at all
      */
@@ -337,18 +344,20 @@ public final class MongoStorage implements Storage {
      * @throws dev.sluice.core.StoreUnavailableException if the server can't be reached
      */
     public MongoStorage build() {
-      Database probe =
+      Database asked =
           new Database(client, databaseName, new Concerns(writeConcern, ReadConcern.DEFAULT));
-      // Until the first answer the driver does not know what it talks to.
-      probe.call(() -> probe.raw().runCommand(new Document("ping", 1)));
-      ReadConcern chosen =
-          readConcern != null
-              ? readConcern
-              : probe.hasReplicaSet() ? ReadConcern.MAJORITY : ReadConcern.DEFAULT;
-      MongoStorage storage = new MongoStorage(this, chosen);
-      for (String loss : storage.concerns.losses(probe.hasReplicaSet())) {
+      boolean replicaSet = asked.hasReplicaSet();
+      Concerns concerns =
+          new Concerns(
+              writeConcern,
+              readConcern != null
+                  ? readConcern
+                  : replicaSet ? ReadConcern.MAJORITY : ReadConcern.DEFAULT);
+      MongoStorage storage = new MongoStorage(this, asked.with(concerns.read()), concerns);
+      for (String loss : concerns.losses(replicaSet)) {
         LOG.warn("{} is used with less than the guarantees: {}", storage, loss);
       }
+      asked.topology().finding().ifPresent(finding -> LOG.warn("{}: {}", storage, finding));
       return storage;
     }
   }

@@ -12,10 +12,10 @@ import com.mongodb.client.model.Indexes;
 import com.mongodb.client.model.ReturnDocument;
 import com.mongodb.client.model.UpdateOptions;
 import com.mongodb.client.model.Updates;
-import com.mongodb.connection.ClusterType;
 import dev.sluice.core.StoreRefusedException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import org.bson.BsonDocument;
 import org.bson.Document;
 import org.bson.conversions.Bson;
@@ -34,7 +34,22 @@ final class Schema {
   static final String SNAPSHOTS = "sluice_snapshots";
   static final String LEASES = "sluice_leases";
   private static final String PROBE = "sluice_probe_";
+  private static final Set<String> OWN = Set.of(COMMITS, META, CHECKPOINTS, SNAPSHOTS, LEASES);
+  private static final int UNAUTHORIZED = 13;
   private static final int NAMESPACE_EXISTS = 48;
+
+  // Answers about an index that stay the same until somebody acts; whatever else comes passes, as
+  // when the primary steps down meanwhile.
+  private static final Set<Integer> INDEX_REFUSED =
+      Set.of(
+          67, // CannotCreateIndex, also: the key of a shard does not begin it
+          72, // InvalidOptions
+          85, // IndexOptionsConflict
+          86, // IndexKeySpecsConflict
+          166, // CommandNotSupportedOnView
+          171, // CannotIndexParallelArrays
+          197, // InvalidIndexSpecificationOption
+          Database.DUPLICATE_KEY);
 
   record Index(String collection, String name, Bson keys, boolean unique, boolean sparse) {}
 
@@ -72,6 +87,7 @@ final class Schema {
         () -> {
           refuseNewer();
           refuseSharded();
+          refuseCollations();
           boolean isNew = version() == null;
           if (isNew && probe) {
             probe();
@@ -96,7 +112,8 @@ final class Schema {
   }
 
   @Nullable Integer version() {
-    Document schema = meta().find(Filters.eq(Fields.ID, Fields.META_SCHEMA)).first();
+    Document schema =
+        database.call(() -> meta().find(Filters.eq(Fields.ID, Fields.META_SCHEMA)).first());
     return schema == null ? null : schema.getInteger(Fields.VERSION);
   }
 
@@ -119,8 +136,7 @@ final class Schema {
    * say whether the collection is sharded.
    */
   private void refuseSharded() {
-    if (database.topology() != ClusterType.SHARDED
-        && database.topology() != ClusterType.LOAD_BALANCED) {
+    if (!database.topology().sharded()) {
       return;
     }
     Document stats;
@@ -138,6 +154,38 @@ final class Schema {
               + database.where()
               + " is sharded, and three unique indexes that no common shard key serves keep the"
               + " order of its events; leave it unsharded, on one shard of the cluster");
+    }
+  }
+
+  /**
+   * A collection that somebody has made with a default collation takes "A" for "a" in each search
+   * and in each index that says nothing else, so ids of streams and names would be mixed up.
+   */
+  private void refuseCollations() {
+    List<Document> collections;
+    try {
+      collections =
+          database.raw().listCollections().filter(Filters.in("name", OWN)).into(new ArrayList<>());
+    } catch (MongoCommandException e) {
+      if (e.getErrorCode() == UNAUTHORIZED) {
+        // The names alone can be asked for with less; an index that has inherited it is refused.
+        return;
+      }
+      throw e;
+    }
+    for (Document collection : collections) {
+      String name = collection.getString("name");
+      Document options = collection.get("options", new Document());
+      if (OWN.contains(name) && options.containsKey("collation")) {
+        throw new StoreRefusedException(
+            "the collection "
+                + name
+                + " in "
+                + database.where()
+                + " was made with a default collation, by which texts that differ can be taken for"
+                + " the same; drop it if it is empty, and it is made anew at the next start, or copy"
+                + " it into one without");
+      }
     }
   }
 
@@ -204,6 +252,9 @@ final class Schema {
               index.keys(),
               new IndexOptions().name(index.name()).unique(index.unique()).sparse(index.sparse()));
     } catch (MongoException e) {
+      if (!INDEX_REFUSED.contains(e.getCode())) {
+        throw e;
+      }
       throw new StoreRefusedException(
           "the index "
               + index.name()

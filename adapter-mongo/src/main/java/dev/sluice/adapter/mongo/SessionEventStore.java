@@ -56,6 +56,7 @@ final class SessionEventStore implements EventStore {
           "the session has no transaction; call session.startTransaction() before appending in it,"
               + " or append through MongoStorage.eventStore()");
     }
+    database.terms().check(session);
     EncodedCommit commit = EncodedCommit.of(append, database.maxDocumentBytes());
     return database.call(
         () -> {
@@ -143,6 +144,7 @@ final class SessionEventStore implements EventStore {
   /** Sees what this transaction has appended, and else what was there when it began. */
   @Override
   public List<RecordedEvent> read(StreamId stream, StreamRange range) {
+    database.terms().check(session);
     List<RecordedEvent> events = new ArrayList<>();
     database.run(
         () -> {
@@ -193,6 +195,7 @@ final class SessionEventStore implements EventStore {
 
   @Override
   public Optional<StoredEvent> find(UUID eventId) {
+    database.terms().check(session);
     return database.call(() -> stored(List.of(eventId)).stream().findFirst());
   }
 }
