@@ -33,7 +33,8 @@ import org.jspecify.annotations.Nullable;
  * last version of a commit that its writer has seen, its predecessor. Two commits with the same
  * predecessor begin with the same version, and the unique index lets in one. So the commits of a
  * stream are a chain, and the versions in it do not overlap. That needs each writer to have seen
- * its predecessor; a version that a caller only states is therefore never inserted behind.
+ * its predecessor; a version that a caller only states is therefore never inserted behind. And that
+ * the predecessor can't vanish any more, see {@link Tails}.
  */
 final class MongoEventStore implements EventStore {
 
@@ -47,6 +48,7 @@ final class MongoEventStore implements EventStore {
   private final Counter counter;
   private final CommitReader reader;
   private final Tails tails;
+  private final Journal journal;
   private final Committer committer;
   private final Hints hints;
   private final Duration patience;
@@ -57,6 +59,7 @@ final class MongoEventStore implements EventStore {
       Counter counter,
       CommitReader reader,
       Tails tails,
+      Journal journal,
       Committer committer,
       Hints hints,
       Duration patience) {
@@ -64,6 +67,7 @@ final class MongoEventStore implements EventStore {
     this.counter = counter;
     this.reader = reader;
     this.tails = tails;
+    this.journal = journal;
     this.committer = committer;
     this.hints = hints;
     this.patience = patience;
@@ -108,7 +112,7 @@ final class MongoEventStore implements EventStore {
           hints.appended();
           reader.learn(commit.count());
           long last = tail + commit.count();
-          tails.remember(append.stream(), last);
+          tails.stored(append.stream(), last);
           return new AppendResult(tail + 1, last, Positions.of(number, commit.count() - 1));
         }
         case Committer.Outcome.Failed(RuntimeException cause) -> throw cause;
@@ -193,7 +197,31 @@ final class MongoEventStore implements EventStore {
     return append.repeatOf(stored(append.ids()));
   }
 
+  /** Where the journal lags, only what it has: a try must not be confirmed that a crash undoes. */
   private List<StoredEvent> stored(List<UUID> ids) {
+    List<StoredEvent> found = look(ids);
+    boolean safe = found.isEmpty() || !journal.lags();
+    while (!safe) {
+      boolean there = inJournal(found);
+      // After a crash the same ids may stand there otherwise.
+      List<StoredEvent> again = look(ids);
+      safe = again.isEmpty() || (there && again.equals(found));
+      found = again;
+    }
+    return found;
+  }
+
+  private boolean inJournal(List<StoredEvent> events) {
+    Set<Long> numbers = new HashSet<>();
+    events.forEach(event -> numbers.add(Positions.number(event.position())));
+    return journal.has(
+        Filters.and(
+            Filters.in(Fields.ID, numbers),
+            Filters.in("events.id", events.stream().map(event -> Values.id(event.id())).toList())),
+        numbers.size());
+  }
+
+  private List<StoredEvent> look(List<UUID> ids) {
     List<BsonBinary> wanted = ids.stream().map(Values::id).toList();
     Set<UUID> own = new HashSet<>(ids);
     // A set, because a server may return a document once for each id that it matched.
@@ -272,7 +300,7 @@ final class MongoEventStore implements EventStore {
     }
     long tail = commit.version() + commit.count() - 1;
     if (last == tail && commit.stream() != null) {
-      tails.remember(commit.stream(), tail);
+      tails.saw(commit.stream(), tail, commit.number());
     }
     return last + 1;
   }

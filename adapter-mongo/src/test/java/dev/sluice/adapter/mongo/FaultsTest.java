@@ -125,7 +125,7 @@ class FaultsTest {
           new Database(CLIENT, name, new Concerns(WriteConcern.JOURNALED, ReadConcern.DEFAULT));
       Counter counter = new Counter(database);
       Joined joined = new Joined();
-      Frontier frontier = new Frontier(database, counter, joined, Duration.ofHours(1));
+      Frontier frontier = new Frontier(database, counter, joined, new Journal(database), Duration.ofHours(1));
       AtomicBoolean runs = new AtomicBoolean(true);
       joined.drew(counter.draw(1), runs::get);
       append(storage, "1", "behind");

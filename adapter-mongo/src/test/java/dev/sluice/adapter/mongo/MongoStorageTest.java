@@ -311,7 +311,7 @@ class MongoStorageTest {
       append(other, "1", "a");
       commands.forget();
       assertThat(log(reader)).containsExactly("a");
-      List<BsonDocument> marks = commands.all("update", Schema.META);
+      List<BsonDocument> marks = commands.all("update", Schema.COMMITS);
       if (reader.joinsSessions()) {
         assertThat(marks).isEmpty();
         return;
@@ -324,7 +324,7 @@ class MongoStorageTest {
       assertThat(order).startsWith("update", "find");
       commands.forget();
       assertThat(log(reader)).containsExactly("a");
-      assertThat(commands.all("update", Schema.META)).as("where nothing is new").isEmpty();
+      assertThat(commands.all("update", Schema.COMMITS)).as("where nothing is new").isEmpty();
     }
   }
 
