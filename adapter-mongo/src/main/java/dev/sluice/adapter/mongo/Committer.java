@@ -52,7 +52,7 @@ final class Committer implements AutoCloseable {
   private static final int MAX_BYTES = 16 * 1024 * 1024;
 
   // An insert that meets an open transaction waits for its end, and all that share it wait too.
-  private static final Duration PATIENCE = Duration.ofSeconds(2);
+  static final Duration PATIENCE = Duration.ofSeconds(2);
   private static final Duration CLOSING = Duration.ofSeconds(10);
 
   private final Database database;
@@ -105,8 +105,8 @@ final class Committer implements AutoCloseable {
    *
    * @return false if that can't be said in time
    */
-  boolean settle(long number) {
-    return frontier.fill(List.of(number), BY, Frontier.PATIENCE_OF_WRITERS);
+  boolean settle(long number, Duration patience) {
+    return frontier.fill(List.of(number), BY, patience);
   }
 
   private void work() {
