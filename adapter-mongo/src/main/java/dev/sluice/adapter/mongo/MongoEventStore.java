@@ -194,8 +194,11 @@ final class MongoEventStore implements EventStore {
 
   /** Where the journal lags, only what it has: a try must not be confirmed that a crash undoes. */
   private List<StoredEvent> stored(List<UUID> ids) {
+    long settled = journal.settled();
     List<StoredEvent> found = look(ids);
-    boolean safe = found.isEmpty() || !journal.lags();
+    boolean safe =
+        !journal.lags()
+            || found.stream().allMatch(event -> Positions.number(event.position()) <= settled);
     while (!safe) {
       boolean there = inJournal(found);
       // After a crash the same ids may stand there otherwise.
@@ -295,7 +298,7 @@ final class MongoEventStore implements EventStore {
     }
     long tail = commit.version() + commit.count() - 1;
     if (last == tail && commit.stream() != null) {
-      tails.saw(commit.stream(), tail, commit.number());
+      tails.saw(commit.stream(), tail);
     }
     return last + 1;
   }

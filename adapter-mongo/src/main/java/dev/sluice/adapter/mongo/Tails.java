@@ -63,9 +63,9 @@ final class Tails {
     }
   }
 
-  /** A commit with this number ends there, and was read. */
-  void saw(StreamId stream, long version, long number) {
-    if (readsLast || (journal.lags() && journal.isSettled(number))) {
+  /** A commit that was read ends there. */
+  void saw(StreamId stream, long version) {
+    if (readsLast) {
       remember(stream, version);
     }
   }
@@ -87,6 +87,7 @@ final class Tails {
   /** The tail as it is now; where the journal lags, one that it has. */
   long read(StreamId stream) {
     while (true) {
+      long settled = journal.settled();
       Document last =
           database.call(
               () ->
@@ -103,11 +104,11 @@ final class Tails {
       long number = last.getLong(Fields.ID);
       counter.saw(number);
       long version = lastVersion(last);
-      if (!journal.lags() || journal.isSettled(number)) {
-        saw(stream, version, number);
+      if (!journal.lags()) {
+        saw(stream, version);
         return version;
       }
-      if (journal.has(same(stream, last), 1)) {
+      if (number <= settled || journal.has(same(stream, last), 1)) {
         remember(stream, version);
         return version;
       }

@@ -25,6 +25,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.bson.BsonDocument;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -248,5 +249,36 @@ class CrashTest {
                 .hasSameSizeAs(events);
           }
         });
+  }
+
+  /** The README's numbers. */
+  @Test
+  void an_append_asks_for_more_only_where_its_predecessor_may_vanish() {
+    try (MongoStorage other = MongoStorage.create(others, "db");
+        MongoStorage process = MongoStorage.create(client, "db")) {
+      append(other, "1", "e1");
+      assertThat(process.eventStore().read(STREAM, StreamRange.forwards(1, 10))).hasSize(1);
+      assertThat(sentForAppend(process))
+          .containsExactly("find", "update", "findAndModify", "insert");
+      assertThat(sentForAppend(process)).as("own").containsExactly("findAndModify", "insert");
+      append(other, "2", "e");
+      append(other, "1", "e4");
+      assertThat(log(process)).hasSize(5);
+      commands.forget();
+      process.eventStore().append(append("2", ExpectedVersion.exactly(1), event("e")));
+      assertThat(sent())
+          .as("known from the log")
+          .containsExactly("find", "findAndModify", "insert");
+    }
+  }
+
+  private List<String> sentForAppend(MongoStorage process) {
+    commands.forget();
+    append(process, "1", "e");
+    return sent();
+  }
+
+  private List<String> sent() {
+    return commands.all().stream().map(BsonDocument::getFirstKey).toList();
   }
 }
