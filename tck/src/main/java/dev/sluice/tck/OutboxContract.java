@@ -429,6 +429,17 @@ public abstract class OutboxContract extends Contract {
   }
 
   @Test
+  void O5_an_instance_that_reads_nothing_prunes_what_others_have_passed() {
+    Storage cleaner = open();
+    assertEquals(0, cleaner.outbox().prune(100), "O5: no relay has passed anything");
+    append(STREAM, sending("m0"), sending("m1"), sending("m2"));
+    append(OTHER, sending("m3"));
+    save(Outbox.RELAY_PREFIX + "a", readOutbox().get(1).position());
+    assertEquals(2, cleaner.outbox().prune(100), "O5: what the relay of another instance passed");
+    assertEquals(List.of("m2", "m3"), messages(), "O5: the rest stays");
+  }
+
+  @Test
   void O5_pruning_takes_the_oldest_and_no_more_than_asked_for() {
     append(STREAM, IntStream.range(0, 7).mapToObj(i -> sending("m" + i)).toArray(NewEvent[]::new));
     save(Outbox.RELAY_PREFIX + "a", readOutbox().get(5).position());

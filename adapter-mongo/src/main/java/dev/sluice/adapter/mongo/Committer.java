@@ -53,7 +53,7 @@ final class Committer implements AutoCloseable {
   private static final int MAX_BYTES = 16 * 1024 * 1024;
 
   // An insert that meets an open transaction waits for its end, and all that share it wait too.
-  private static final Duration PATIENCE = Duration.ofSeconds(2);
+  static final Duration PATIENCE = Duration.ofSeconds(2);
   private static final Duration CLOSING = Duration.ofSeconds(10);
 
   // What a server answers to a document as long as somebody has not acted. Anything else may pass,
@@ -117,8 +117,8 @@ final class Committer implements AutoCloseable {
    *
    * @return false if that can't be said in time
    */
-  boolean settle(long number) {
-    return frontier.fill(List.of(number), BY, Frontier.PATIENCE_OF_WRITERS);
+  boolean settle(long number, Duration patience) {
+    return frontier.fill(List.of(number), BY, patience);
   }
 
   private void work() {

@@ -23,16 +23,15 @@ record Concerns(WriteConcern write, ReadConcern read) {
   /** What is given up on a server of this kind, each with the guarantee's number; or nothing. */
   List<String> losses(boolean replicaSet) {
     List<String> losses = new ArrayList<>();
-    boolean majorityWrites = "majority".equals(write.getWObject());
-    boolean majorityReads =
-        read.getLevel() == ReadConcernLevel.MAJORITY
-            || read.getLevel() == ReadConcernLevel.LINEARIZABLE;
+    boolean majorityWrites = hasMajorityWrites();
+    boolean majorityReads = hasMajorityReads();
     if (replicaSet && !majorityWrites) {
       losses.add(
           "write concern "
               + write.asDocument()
-              + ": a new primary can lack appends that were acknowledged (S1), and positions that"
-              + " were read can appear again with other events (G2)");
+              + ": a new primary can lack appends that were acknowledged (S1), so that"
+              + " later ones leave a gap in their stream (S2), and positions that were read can"
+              + " appear again with other events (G2)");
     }
     if (replicaSet && !majorityWrites && majorityReads) {
       losses.add(
@@ -48,15 +47,36 @@ record Concerns(WriteConcern write, ReadConcern read) {
           "write concern "
               + write.asDocument()
               + ": not journaled, a server that dies can lose appends that were acknowledged (S1)"
-              + (replicaSet ? "" : " or read, and use their positions again (G2)"));
+              + (replicaSet ? "" : " or read, and use their positions again (G2)")
+              + "; an append behind one of them leaves a gap in its stream (S2)");
     }
     if (replicaSet && !majorityReads) {
       losses.add(
           "read concern "
               + read.asDocument()
-              + ": readers can be given events that a new primary does not have (G2)");
+              + ": readers can be given events that a new primary does not have (G2), and an append"
+              + " behind one of them leaves a gap in its stream (S2)");
     }
     return losses;
+  }
+
+  /** Whether what is read survives the loss of a server. */
+  boolean readsLast(boolean replicaSet) {
+    return replicaSet && hasMajorityReads();
+  }
+
+  /** Whether what is acknowledged does. */
+  boolean writesLast(boolean replicaSet) {
+    return Boolean.TRUE.equals(write.getJournal()) && (!replicaSet || hasMajorityWrites());
+  }
+
+  private boolean hasMajorityWrites() {
+    return "majority".equals(write.getWObject());
+  }
+
+  private boolean hasMajorityReads() {
+    return read.getLevel() == ReadConcernLevel.MAJORITY
+        || read.getLevel() == ReadConcernLevel.LINEARIZABLE;
   }
 
   @Override

@@ -63,6 +63,7 @@ final class Frontier {
   private final Database database;
   private final Counter counter;
   private final Joined joined;
+  private final Journal journal;
   private final Duration grace;
   private volatile @Nullable Settled settled;
   private volatile long marked;
@@ -71,10 +72,11 @@ final class Frontier {
   // Of the hole: when a filler may be tried.
   private long dueNanos;
 
-  Frontier(Database database, Counter counter, Joined joined, Duration grace) {
+  Frontier(Database database, Counter counter, Joined joined, Journal journal, Duration grace) {
     this.database = database;
     this.counter = counter;
     this.joined = joined;
+    this.journal = journal;
     this.grace = grace;
   }
 
@@ -105,8 +107,8 @@ final class Frontier {
                 count == 0 ? reached.head() : Positions.of(number(commit), count - 1));
       }
       Settled now = settle(reached);
-      if (now.number() > reached.number()) {
-        // Another thread is ahead; what this one has read of a hole is old.
+      if (now.number() != reached.number()) {
+        // Another thread is ahead, or a crash has taken back what this one has read.
         reached = now;
         continue;
       }
@@ -140,17 +142,20 @@ final class Frontier {
     return commit.getLong(Fields.ID);
   }
 
-  /** Makes it known, or returns what another thread has made known, if that goes further. */
+  /** Makes it known, or returns what is known if that goes further or this is there no more. */
   private Settled settle(Settled reached) {
-    Settled known = settled;
-    if (known != null && known.number() >= reached.number()) {
+    Settled known = known();
+    if (known.number() >= reached.number()) {
       return known;
     }
-    if (database.showsUnjournaled()) {
-      // Whoever was given an event must not see its number used again after a crash. The journal
-      // is one, so a later write that is in it has brought everything before it along.
-      database.run(() -> writeMark(reached));
-    } else if (reached.number() - marked >= MARK_EVERY) {
+    // Whoever was given an event must not see its number used again after a crash.
+    if (journal.lags()
+        && !journal.has(
+            CommitReader.between(Fields.ID, known.number() + 1, reached.number()),
+            reached.number() - known.number())) {
+      return known;
+    }
+    if (reached.number() - marked >= MARK_EVERY) {
       try {
         writeMark(reached);
       } catch (MongoException e) {
@@ -168,6 +173,7 @@ final class Frontier {
         hole = null;
       }
       counter.saw(reached.number());
+      journal.settledUpTo(reached.number());
       joined.forgetUpTo(reached.number());
       return reached;
     }
@@ -291,10 +297,13 @@ final class Frontier {
             ? new Settled(0, Position.START)
             : new Settled(mark.getLong(Fields.VALUE), new Position(mark.getLong(Fields.POSITION)));
     marked = loaded.number();
-    return loaded.number() == 0 ? publish(loaded) : settle(loaded);
+    return publish(loaded);
   }
 
-  /** From where the next process looks for holes. */
+  /**
+   * From where the next process looks for holes. Only what is settled, and so is true as soon as it
+   * can be read.
+   */
   private void writeMark(Settled reached) {
     database
         .collection(Schema.META)
@@ -302,9 +311,7 @@ final class Frontier {
             Filters.eq(Fields.ID, Fields.META_SETTLED),
             Updates.combine(
                 Updates.max(Fields.VALUE, reached.number()),
-                Updates.max(Fields.POSITION, reached.head().value()),
-                // So that it always writes, also where another process has gone further.
-                Updates.inc(Fields.REVISION, 1L)),
+                Updates.max(Fields.POSITION, reached.head().value())),
             new UpdateOptions().upsert(true));
     marked = reached.number();
   }

@@ -18,8 +18,6 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
-import java.util.concurrent.locks.Lock;
-import java.util.concurrent.locks.ReentrantLock;
 import org.bson.BsonBinary;
 import org.bson.conversions.Bson;
 import org.jspecify.annotations.Nullable;
@@ -33,30 +31,35 @@ import org.jspecify.annotations.Nullable;
  * last version of a commit that its writer has seen, its predecessor. Two commits with the same
  * predecessor begin with the same version, and the unique index lets in one. So the commits of a
  * stream are a chain, and the versions in it do not overlap. That needs each writer to have seen
- * its predecessor; a version that a caller only states is therefore never inserted behind.
+ * its predecessor; a version that a caller only states is therefore never inserted behind. And that
+ * the predecessor can't vanish any more, see {@link Tails}.
  */
 final class MongoEventStore implements EventStore {
 
-  private static final int STRIPES = 4096;
   private static final int MAX_OVERTAKEN = 20;
 
-  /** So long does an append wait for an open transaction that stands in its way. */
+  /** So long does an append wait for others of its stream, or for a transaction in its way. */
   static final Duration PATIENCE = Duration.ofSeconds(10);
+
+  // After that, to learn what has become of it.
+  private static final Duration LAST_WORD = Duration.ofSeconds(1);
 
   private final Database database;
   private final Counter counter;
   private final CommitReader reader;
   private final Tails tails;
+  private final Journal journal;
   private final Committer committer;
   private final Hints hints;
   private final Duration patience;
-  private final Lock[] stripes = new Lock[STRIPES];
+  private final Turns turns = new Turns();
 
   MongoEventStore(
       Database database,
       Counter counter,
       CommitReader reader,
       Tails tails,
+      Journal journal,
       Committer committer,
       Hints hints,
       Duration patience) {
@@ -64,34 +67,31 @@ final class MongoEventStore implements EventStore {
     this.counter = counter;
     this.reader = reader;
     this.tails = tails;
+    this.journal = journal;
     this.committer = committer;
     this.hints = hints;
     this.patience = patience;
-    for (int i = 0; i < STRIPES; i++) {
-      stripes[i] = new ReentrantLock();
-    }
   }
 
   @Override
   public AppendResult append(Append append) {
     database.requireOpen();
     EncodedCommit commit = EncodedCommit.of(append, database.maxDocumentBytes());
-    // Appends of this process to one stream wait for each other instead of losing against each
-    // other, which would cost a filler each time. Other processes are met at the unique index.
-    Lock lock = stripes[Math.floorMod(append.stream().hashCode(), STRIPES)];
-    lock.lock();
+    // One for all of it, so that appends behind each other don't add up what each waits for.
+    Deadline deadline = Deadline.after(patience.plus(Committer.PATIENCE));
+    Turns.Turn turn = turns.await(append.stream(), patience);
     try {
-      return append(append, commit);
+      return append(append, commit, deadline);
     } finally {
-      lock.unlock();
+      turn.end();
     }
   }
 
-  private AppendResult append(Append append, EncodedCommit commit) {
+  private AppendResult append(Append append, EncodedCommit commit, Deadline deadline) {
     Long remembered = tails.asExpected(append);
     long tail = remembered == null ? tails.read(append.stream()) : remembered;
     int overtaken = 0;
-    @Nullable Deadline alone = null;
+    boolean alone = false;
     while (true) {
       if (!append.expected().isMetBy(tail)) {
         // The tail is read first and the ids after that: once the tail has moved, an earlier try
@@ -100,15 +100,15 @@ final class MongoEventStore implements EventStore {
         return repeated(append).orElseThrow(() -> append.conflict(actual));
       }
       Committer.Outcome outcome =
-          alone == null
-              ? committer.commit(commit, tail + 1)
-              : committer.commitAlone(commit, tail + 1, alone.left());
+          alone
+              ? committer.commitAlone(commit, tail + 1, deadline.left())
+              : committer.commit(commit, tail + 1);
       switch (outcome) {
         case Committer.Outcome.Stored(long number) -> {
           hints.appended();
           reader.learn(commit.count());
           long last = tail + commit.count();
-          tails.remember(append.stream(), last);
+          tails.stored(append.stream(), last);
           return new AppendResult(tail + 1, last, Positions.of(number, commit.count() - 1));
         }
         case Committer.Outcome.Failed(RuntimeException cause) -> throw cause;
@@ -128,18 +128,17 @@ final class MongoEventStore implements EventStore {
           tail = now;
         }
         case Committer.Outcome.Undecided(long number) -> {
-          if (!committer.settle(number)) {
+          if (!committer.settle(number, deadline.left().plus(LAST_WORD))) {
             throw inTheWay(append);
           }
           Optional<AppendResult> stored = repeated(append);
           if (stored.isPresent()) {
             return stored.get();
           }
-          if (alone == null) {
-            alone = Deadline.after(patience);
-          } else if (alone.isOver()) {
+          if (deadline.isOver()) {
             throw inTheWay(append);
           }
+          alone = true;
           tail = tails.read(append.stream());
         }
       }
@@ -168,7 +167,7 @@ final class MongoEventStore implements EventStore {
             + " in "
             + database.where()
             + " got no answer within "
-            + patience.toSeconds()
+            + patience.plus(Committer.PATIENCE).toSeconds()
             + " s; a transaction that has appended there and is still open makes it wait (inside of"
             + " one append through eventStore(session)), or the server is slow; repeat the call"
             + " with the same ids",
@@ -193,7 +192,34 @@ final class MongoEventStore implements EventStore {
     return append.repeatOf(stored(append.ids()));
   }
 
+  /** Where the journal lags, only what it has: a try must not be confirmed that a crash undoes. */
   private List<StoredEvent> stored(List<UUID> ids) {
+    long settled = journal.settled();
+    List<StoredEvent> found = look(ids);
+    boolean safe =
+        !journal.lags()
+            || found.stream().allMatch(event -> Positions.number(event.position()) <= settled);
+    while (!safe) {
+      boolean there = inJournal(found);
+      // After a crash the same ids may stand there otherwise.
+      List<StoredEvent> again = look(ids);
+      safe = again.isEmpty() || (there && again.equals(found));
+      found = again;
+    }
+    return found;
+  }
+
+  private boolean inJournal(List<StoredEvent> events) {
+    Set<Long> numbers = new HashSet<>();
+    events.forEach(event -> numbers.add(Positions.number(event.position())));
+    return journal.has(
+        Filters.and(
+            Filters.in(Fields.ID, numbers),
+            Filters.in("events.id", events.stream().map(event -> Values.id(event.id())).toList())),
+        numbers.size());
+  }
+
+  private List<StoredEvent> look(List<UUID> ids) {
     List<BsonBinary> wanted = ids.stream().map(Values::id).toList();
     Set<UUID> own = new HashSet<>(ids);
     // A set, because a server may return a document once for each id that it matched.
@@ -272,7 +298,7 @@ final class MongoEventStore implements EventStore {
     }
     long tail = commit.version() + commit.count() - 1;
     if (last == tail && commit.stream() != null) {
-      tails.remember(commit.stream(), tail);
+      tails.saw(commit.stream(), tail);
     }
     return last + 1;
   }

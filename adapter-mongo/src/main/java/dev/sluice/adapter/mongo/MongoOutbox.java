@@ -154,6 +154,10 @@ final class MongoOutbox implements Outbox {
             .map(Checkpoint::position)
             .min(Position::compareTo)
             .orElse(Position.START);
+    if (Positions.number(bound) > frontier.known().number()) {
+      // A process that only cleans up has read nothing yet.
+      frontier.advance();
+    }
     int removed = 0;
     while (removed < max) {
       int now = pruneSome(bound, max - removed);

@@ -57,7 +57,8 @@ public final class MongoStorage implements Storage {
     schema = new Schema(database);
     schema.createOrCheck(builder.probe);
     counter = new Counter(database);
-    frontier = new Frontier(database, counter, joined, builder.fillAfter);
+    Journal journal = new Journal(database);
+    frontier = new Frontier(database, counter, joined, journal, builder.fillAfter);
     hints = new Hints(database, database.hasReplicaSet());
     CommitReader reader = new CommitReader(database, counter);
     checkpoints = new MongoCheckpointStore(database, null);
@@ -68,9 +69,17 @@ public final class MongoStorage implements Storage {
         new MongoOutbox(
             database, new CommitReader(database, counter), frontier, checkpoints, hints);
     committer = new Committer(database, counter, frontier, builder.betweenDrawAndInsert);
-    tails = new Tails(database, counter);
+    boolean replicaSet = database.hasReplicaSet();
+    tails =
+        new Tails(
+            database,
+            counter,
+            journal,
+            concerns.readsLast(replicaSet),
+            concerns.writesLast(replicaSet));
     eventStore =
-        new MongoEventStore(database, counter, reader, tails, committer, hints, builder.patience);
+        new MongoEventStore(
+            database, counter, reader, tails, journal, committer, hints, builder.patience);
   }
 
   /**

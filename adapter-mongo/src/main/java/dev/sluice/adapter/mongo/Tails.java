@@ -18,6 +18,10 @@ import org.jspecify.annotations.Nullable;
  * <p>A remembered tail may be old and is good nevertheless: it was the tail once, which is all that
  * an append needs to know before it draws. If it is no longer, the unique index on stream and
  * version says so. But only a tail that was just read may refuse an append.
+ *
+ * <p>A commit behind a tail that a crash has taken back would leave a gap, and no index says so.
+ * Hence nothing is remembered that a crash can take back, and where the journal lags, a tail that
+ * was read is put into it before anything is appended behind.
  */
 final class Tails {
 
@@ -25,6 +29,9 @@ final class Tails {
 
   private final Database database;
   private final Counter counter;
+  private final Journal journal;
+  private final boolean readsLast;
+  private final boolean writesLast;
   private final Map<StreamId, Long> remembered =
       Collections.synchronizedMap(
           new LinkedHashMap<StreamId, Long>(256, 0.75f, true) {
@@ -34,12 +41,36 @@ final class Tails {
             }
           });
 
-  Tails(Database database, Counter counter) {
+  /**
+   * Remembers nothing yet.
+   *
+   * @param readsLast whether what is read survives the loss of a server
+   * @param writesLast whether what is acknowledged does
+   */
+  Tails(
+      Database database, Counter counter, Journal journal, boolean readsLast, boolean writesLast) {
     this.database = database;
     this.counter = counter;
+    this.journal = journal;
+    this.readsLast = readsLast;
+    this.writesLast = writesLast;
   }
 
-  void remember(StreamId stream, long version) {
+  /** An append of this process ends there. */
+  void stored(StreamId stream, long version) {
+    if (writesLast || readsLast) {
+      remember(stream, version);
+    }
+  }
+
+  /** A commit that was read ends there. */
+  void saw(StreamId stream, long version) {
+    if (readsLast) {
+      remember(stream, version);
+    }
+  }
+
+  private void remember(StreamId stream, long version) {
     remembered.merge(stream, version, Math::max);
   }
 
@@ -53,25 +84,44 @@ final class Tails {
     return version != null && append.expected().isMetBy(version) ? version : null;
   }
 
-  /** The tail as it is now. */
+  /** The tail as it is now; where the journal lags, one that it has. */
   long read(StreamId stream) {
-    Document last =
-        database.call(
-            () ->
-                database
-                    .collection(Schema.COMMITS)
-                    .find(ofStream(stream))
-                    .sort(Sorts.descending(Fields.VERSION))
-                    .projection(Projections.include(Fields.ID, Fields.VERSION, Fields.COUNT))
-                    .limit(1)
-                    .first());
-    if (last == null) {
-      return 0;
+    while (true) {
+      long settled = journal.settled();
+      Document last =
+          database.call(
+              () ->
+                  database
+                      .collection(Schema.COMMITS)
+                      .find(ofStream(stream))
+                      .sort(Sorts.descending(Fields.VERSION))
+                      .projection(Projections.include(Fields.ID, Fields.VERSION, Fields.COUNT))
+                      .limit(1)
+                      .first());
+      if (last == null) {
+        return 0;
+      }
+      long number = last.getLong(Fields.ID);
+      counter.saw(number);
+      long version = lastVersion(last);
+      if (!journal.lags()) {
+        saw(stream, version);
+        return version;
+      }
+      if (number <= settled || journal.has(same(stream, last), 1)) {
+        remember(stream, version);
+        return version;
+      }
     }
-    counter.saw(last.getLong(Fields.ID));
-    long version = lastVersion(last);
-    remember(stream, version);
-    return version;
+  }
+
+  /** After a crash there may be another commit with this number. */
+  private static Bson same(StreamId stream, Document commit) {
+    return Filters.and(
+        Filters.eq(Fields.ID, commit.getLong(Fields.ID)),
+        ofStream(stream),
+        Filters.eq(Fields.VERSION, commit.getLong(Fields.VERSION)),
+        Filters.eq(Fields.COUNT, commit.getInteger(Fields.COUNT)));
   }
 
   static long lastVersion(Document commit) {

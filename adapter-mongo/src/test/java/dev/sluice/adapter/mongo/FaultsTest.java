@@ -125,7 +125,8 @@ class FaultsTest {
           new Database(CLIENT, name, new Concerns(WriteConcern.JOURNALED, ReadConcern.DEFAULT));
       Counter counter = new Counter(database);
       Joined joined = new Joined();
-      Frontier frontier = new Frontier(database, counter, joined, Duration.ofHours(1));
+      Frontier frontier =
+          new Frontier(database, counter, joined, new Journal(database), Duration.ofHours(1));
       AtomicBoolean runs = new AtomicBoolean(true);
       joined.drew(counter.draw(1), runs::get);
       append(storage, "1", "behind");
@@ -187,6 +188,36 @@ class FaultsTest {
   private static CompletableFuture<AppendResult> appending(MongoStorage storage, Append append) {
     return CompletableFuture.supplyAsync(
         () -> storage.eventStore().append(append), Thread.ofPlatform().daemon()::start);
+  }
+
+  @Test
+  void an_append_that_hangs_does_not_hold_up_its_stream_for_ever() throws Exception {
+    CountDownLatch hangs = new CountDownLatch(1);
+    CountDownLatch go = new CountDownLatch(1);
+    AtomicBoolean first = new AtomicBoolean(true);
+    try (MongoStorage storage =
+        MongoStorage.builder(CLIENT, newDatabase())
+            .patience(Duration.ofMillis(100))
+            .betweenDrawAndInsert(
+                () -> {
+                  if (first.getAndSet(false)) {
+                    hangs.countDown();
+                    Mongo.await(go);
+                  }
+                })
+            .build()) {
+      CompletableFuture<AppendResult> hanging =
+          appending(storage, append("1", ExpectedVersion.any(), event("hangs")));
+      Mongo.await(hangs);
+      CompletableFuture<AppendResult> next =
+          appending(storage, append("1", ExpectedVersion.any(), event("next")));
+      assertThat(next.get(Mongo.SECONDS, TimeUnit.SECONDS).version()).isEqualTo(1);
+      go.countDown();
+      assertThat(hanging.get(Mongo.SECONDS, TimeUnit.SECONDS).version()).isEqualTo(2);
+      assertThat(log(storage)).containsExactly("next", "hangs");
+    } finally {
+      go.countDown();
+    }
   }
 
   @Test

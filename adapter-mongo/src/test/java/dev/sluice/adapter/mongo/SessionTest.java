@@ -218,26 +218,57 @@ class SessionTest {
 
   @Test
   void S5_an_open_transaction_delays_only_appends_to_its_own_streams() throws Exception {
+    // As many as there are threads that commit.
+    List<String> own = List.of("Aa", "s1", "s2", "s3");
+    // Whatever it has in common with one of them.
+    String other = "BB";
+    assertThat(StreamId.of("account", other)).hasSameHashCodeAs(StreamId.of("account", "Aa"));
     List<CompletableFuture<AppendResult>> waiting = new ArrayList<>();
     try (ClientSession session = client.startSession()) {
       session.startTransaction();
-      // As many as there are threads that commit.
-      for (int i = 0; i < 4; i++) {
-        storage.eventStore(session).append(append("s" + i, ExpectedVersion.any(), event("in" + i)));
+      for (String id : own) {
+        storage.eventStore(session).append(append(id, ExpectedVersion.any(), event("in")));
       }
       for (int i = 0; i < 4; i++) {
-        waiting.add(appending(append("s" + i, ExpectedVersion.any(), event("behind" + i))));
+        waiting.add(appending(append(own.get(i), ExpectedVersion.any(), event("behind"))));
         int so = i + 1;
         MongoStorageTest.await(() -> commands.all("insert", Schema.COMMITS).size() >= 4 + so);
       }
-      appending(append("other", ExpectedVersion.any(), event("other"))).get(5, TimeUnit.SECONDS);
+      appending(append(other, ExpectedVersion.any(), event("other"))).get(5, TimeUnit.SECONDS);
       assertThat(waiting).noneMatch(CompletableFuture::isDone);
       session.commitTransaction();
     }
     for (CompletableFuture<AppendResult> append : waiting) {
       assertThat(append.get(Mongo.SECONDS, TimeUnit.SECONDS).version()).isEqualTo(2);
     }
-    assertThat(log(storage)).hasSize(9).doesNotHaveDuplicates();
+    assertThat(log(storage)).hasSize(9);
+  }
+
+  /** Each by itself would take a second; one after the other longer than this test waits. */
+  @Test
+  void appends_behind_an_open_transaction_do_not_add_up_how_long_they_wait() throws Exception {
+    List<CompletableFuture<Throwable>> failed = new ArrayList<>();
+    try (MongoStorage impatient =
+            MongoStorage.builder(client, "db").patience(Duration.ofSeconds(1)).build();
+        ClientSession session = client.startSession()) {
+      session.startTransaction();
+      impatient.eventStore(session).append(append("1", ExpectedVersion.any(), event("inside")));
+      for (int i = 0; i < 2 * Mongo.SECONDS; i++) {
+        Append behind = append("1", ExpectedVersion.any(), event("behind"));
+        failed.add(
+            CompletableFuture.supplyAsync(
+                    () -> impatient.eventStore().append(behind),
+                    Thread.ofPlatform().daemon()::start)
+                .handle((result, failure) -> failure.getCause()));
+      }
+      CompletableFuture.allOf(failed.toArray(CompletableFuture[]::new))
+          .get(Mongo.SECONDS, TimeUnit.SECONDS);
+      session.commitTransaction();
+    }
+    assertThat(failed)
+        .allSatisfy(
+            failure -> assertThat(failure.join()).isInstanceOf(StoreUnavailableException.class));
+    assertThat(log(storage)).containsExactly("inside");
   }
 
   private CompletableFuture<AppendResult> appending(Append append) {

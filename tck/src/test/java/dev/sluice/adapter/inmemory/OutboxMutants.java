@@ -328,6 +328,38 @@ final class OutboxMutants {
                       }
                     })),
         new Mutant(
+            "what this instance has not read is not pruned",
+            suite,
+            "O5_an_instance_that_reads_nothing_prunes_what_others_have_passed",
+            log(
+                clock -> new CommitLog(clock),
+                data ->
+                    new Wrapped(new InMemoryStorage(data)) {
+                      private Position known = Position.START;
+
+                      @Override
+                      public Outbox outbox() {
+                        return new Messages(super.outbox()) {
+                          @Override
+                          public List<OutboxMessage> read(Position after, int limit) {
+                            List<OutboxMessage> page = super.read(after, limit);
+                            page.forEach(m -> known = Position.max(known, m.position()));
+                            return page;
+                          }
+
+                          @Override
+                          public int prune(int max) {
+                            return checkpoints().list(RELAY_PREFIX).stream()
+                                .map(Checkpoint::position)
+                                .min(Position::compareTo)
+                                .filter(position -> !position.isAfter(known))
+                                .map(position -> data.log.prune(position, max))
+                                .orElse(0);
+                          }
+                        };
+                      }
+                    })),
+        new Mutant(
             "the messages of an event are in reverse",
             suite,
             "O2_messages_are_read_in_the_order_of_their_events",

@@ -43,37 +43,54 @@ final class CommitProtocol {
     OWN_HOLE_FILLED,
     STOP_AT_A_HOLE,
     BOUND_BEFORE_QUERY,
-    POSITION_ABOVE_THE_TAIL
+    POSITION_ABOVE_THE_TAIL,
+    JOURNALED_TAIL,
+    JOURNALED_REPEAT,
+    JOURNALED_READ,
+    READ_STILL_THERE
   }
 
   /** The appends, and how often each kind of misfortune may strike in one run. */
   record Scenario(
-      List<Append> appends, int crashes, int lostReplies, int earlyFills, int counterLosses) {
+      List<Append> appends,
+      int crashes,
+      int lostReplies,
+      int earlyFills,
+      int counterLosses,
+      int serverCrashes) {
 
     static Scenario of(Append... appends) {
-      return new Scenario(List.of(appends), 0, 0, 0, 0);
+      return new Scenario(List.of(appends), 0, 0, 0, 0, 0);
     }
 
     Scenario crashes(int n) {
-      return new Scenario(appends, n, lostReplies, earlyFills, counterLosses);
+      return new Scenario(appends, n, lostReplies, earlyFills, counterLosses, serverCrashes);
     }
 
     Scenario lostReplies(int n) {
-      return new Scenario(appends, crashes, n, earlyFills, counterLosses);
+      return new Scenario(appends, crashes, n, earlyFills, counterLosses, serverCrashes);
     }
 
     /** Fillers that are put while the position's writer may still be on its way. */
     Scenario earlyFills(int n) {
-      return new Scenario(appends, crashes, lostReplies, n, counterLosses);
+      return new Scenario(appends, crashes, lostReplies, n, counterLosses, serverCrashes);
     }
 
     /** The counter goes back by one: a primary that is lost with the last draws. */
     Scenario counterLosses(int n) {
-      return new Scenario(appends, crashes, lostReplies, earlyFills, n);
+      return new Scenario(appends, crashes, lostReplies, earlyFills, n, serverCrashes);
+    }
+
+    /**
+     * A standalone shows what its journal does not have yet, and loses some of it. The journal is
+     * one, so it would lose the last of it; here it may be any of it, which is worse.
+     */
+    Scenario serverCrashes(int n) {
+      return new Scenario(appends, crashes, lostReplies, earlyFills, counterLosses, n);
     }
 
     boolean undisturbed() {
-      return crashes == 0 && lostReplies == 0 && counterLosses == 0;
+      return crashes == 0 && lostReplies == 0 && counterLosses == 0 && serverCrashes == 0;
     }
   }
 
@@ -108,10 +125,12 @@ final class CommitProtocol {
   private final Scenario scenario;
   private final Set<Without> without;
   private final boolean readersFill;
+  private final boolean journalLags;
 
   CommitProtocol(Scenario scenario, boolean readersFill, Without... without) {
     this.scenario = scenario;
     this.readersFill = readersFill;
+    this.journalLags = scenario.serverCrashes() > 0;
     this.without =
         without.length == 0 ? EnumSet.noneOf(Without.class) : EnumSet.copyOf(List.of(without));
   }
@@ -148,9 +167,15 @@ final class CommitProtocol {
     final int[] fillTarget = new int[READERS];
     int filteredBound;
     int filteredSnapshot;
+    int serverCrashes;
+    // A bit for each position whose document the journal does not have.
+    int unjournaled;
+    // What reader 0 has seen, and does not give away yet.
+    int shown;
 
     State(Scenario s) {
       this(s.appends().size(), s.crashes(), s.lostReplies(), s.earlyFills(), s.counterLosses());
+      serverCrashes = s.serverCrashes();
     }
 
     private State(int appends, int crashes, int lostReplies, int earlyFills, int counterLosses) {
@@ -191,6 +216,9 @@ final class CommitProtocol {
       System.arraycopy(fillTarget, 0, s.fillTarget, 0, READERS);
       s.filteredBound = filteredBound;
       s.filteredSnapshot = filteredSnapshot;
+      s.serverCrashes = serverCrashes;
+      s.unjournaled = unjournaled;
+      s.shown = shown;
       return s;
     }
 
@@ -220,6 +248,11 @@ final class CommitProtocol {
         p.put(fillTarget[r]);
       }
       p.put(filteredBound);
+      p.put(serverCrashes);
+      p.put(shown);
+      for (int bits = unjournaled >> 1, i = 0; i < 3; i++, bits >>= 4) {
+        p.put(bits & 15);
+      }
       for (int bits = filteredSnapshot, i = 0; i < 4; i++, bits >>= 4) {
         p.put(bits & 15);
       }
@@ -283,6 +316,21 @@ final class CommitProtocol {
     for (int r = 0; r < READERS; r++) {
       read(s, r, step);
     }
+    for (int p = 1; p <= POSITIONS; p++) {
+      if ((s.unjournaled & (1 << p)) != 0) {
+        State t = s.copy();
+        journal(t, p);
+        step.accept(t, "the journal takes " + p);
+      }
+    }
+    if (s.serverCrashes > 0) {
+      for (int lost = s.unjournaled; lost > 0; lost = (lost - 1) & s.unjournaled) {
+        State t = s.copy();
+        crash(t, lost);
+        found.accept(
+            t, "the server dies and loses the positions of " + Integer.toBinaryString(lost));
+      }
+    }
     if (s.counterLosses > 0 && s.counter > 0) {
       State t = s.copy(s.crashes, s.lostReplies, s.earlyFills, s.counterLosses - 1);
       t.counter--;
@@ -334,6 +382,9 @@ final class CommitProtocol {
         State t = s.copy();
         int found = has(Without.LOOK_FOR_OWN_IDS) ? find(t, w) : 0;
         if (found != 0) {
+          if (has(Without.JOURNALED_REPEAT)) {
+            journal(t, found);
+          }
           stored(t, w, found, t.first[found]);
         } else if (t.pc[w] == LOOK) {
           restart(t, w, true);
@@ -386,13 +437,18 @@ final class CommitProtocol {
       State t = s.copy();
       t.pc[w] = LOOK_BEFORE_CONFLICT;
       t.tail[w] = lastVersion(s, current);
+      if (has(Without.JOURNALED_TAIL)) {
+        journal(t, current);
+      }
       step.accept(t, w + " finds another version than expected");
     }
     if (!s.fresh[w]) {
       for (int p = 0; p <= POSITIONS; p++) {
         boolean ofStream = p == 0 || (isCommit(s, p) && streamAt(s, p) == append.stream());
         int version = ofStream ? lastVersion(s, p) : -2;
+        boolean safe = (s.unjournaled & (1 << p)) == 0 || !has(Without.JOURNALED_TAIL);
         if (ofStream
+            && safe
             && p != current
             && (append.expected() == ANY || append.expected() == version)) {
           checked(s, w, version, p, "remembers an old tail", step);
@@ -404,6 +460,10 @@ final class CommitProtocol {
   private void checked(
       State s, int w, int version, int position, String how, BiConsumer<State, String> step) {
     State t = s.copy();
+    if (has(Without.JOURNALED_TAIL)) {
+      // Only if it is still there, in one command: so this is one moment, that of this command.
+      journal(t, position);
+    }
     t.tail[w] = version;
     t.tailPosition[w] = position;
     t.pc[w] = DRAW;
@@ -482,7 +542,9 @@ final class CommitProtocol {
     }
     t.document[p] = w + 1;
     t.first[p] = firstVersion;
-    if (r == 0) {
+    if (journalLags) {
+      t.unjournaled |= 1 << p;
+    } else if (r == 0) {
       t.reply[w] = INSERTED;
     }
     for (int reader = 0; reader < READERS; reader++) {
@@ -497,6 +559,45 @@ final class CommitProtocol {
       throw new Violation("S4: append " + w + " was refused, and is stored after that");
     }
     versionsFollowPositions(t, scenario.appends().get(w).stream());
+  }
+
+  /** Whoever waits for it gets the reply now. */
+  private static void journal(State t, int p) {
+    if ((t.unjournaled & (1 << p)) != 0) {
+      t.unjournaled &= ~(1 << p);
+      int w = t.document[p] - 1;
+      if (isCommit(t, p) && t.pc[w] == WAIT && t.position[w] == p) {
+        t.reply[w] = INSERTED;
+      }
+    }
+  }
+
+  /** Requests are lost with it, and callers without a reply repeat. */
+  private void crash(State t, int lost) {
+    t.serverCrashes--;
+    t.unjournaled = 0;
+    for (int p = 1; p <= POSITIONS; p++) {
+      if ((lost & (1 << p)) != 0) {
+        for (int r = 0; r < READERS; r++) {
+          if (p < t.next[r]) {
+            throw new Violation("G2: reader " + r + " was given " + p + ", and it is gone");
+          }
+        }
+        if (isCommit(t, p) && t.pc[t.document[p] - 1] == STORED) {
+          throw new Violation("S1: the acknowledged append " + (t.document[p] - 1) + " is gone");
+        }
+        t.document[p] = 0;
+        t.first[p] = 0;
+      }
+    }
+    for (int w = 0; w < t.pc.length; w++) {
+      Arrays.fill(t.requestPosition[w], 0);
+      Arrays.fill(t.requestFirst[w], 0);
+      if (t.pc[w] == WAIT && t.reply[w] == NO_REPLY) {
+        restart(t, w, false);
+      }
+    }
+    scenario.appends().forEach(append -> versionsFollowPositions(t, append.stream()));
   }
 
   private void versionsFollowPositions(State t, int stream) {
@@ -519,6 +620,7 @@ final class CommitProtocol {
       t.fillTarget[r] = 0;
       if (t.document[p] == 0) {
         t.document[p] = FILLER;
+        t.unjournaled |= journalLags ? 1 << p : 0;
       } else if (!has(Without.FILLERS_THAT_ONLY_INSERT) && isCommit(t, p)) {
         int w = t.document[p] - 1;
         t.document[p] = FILLER;
@@ -531,9 +633,17 @@ final class CommitProtocol {
     }
     if (r == 1) {
       readFiltered(s, step);
+    } else if (s.shown != 0) {
+      State t = s.copy();
+      settle(t);
+      step.accept(t, "reader " + r + " gives away " + s.shown + ", if it is there");
     } else if (s.next[r] <= POSITIONS && s.document[s.next[r]] != 0) {
       State t = s.copy();
-      t.next[r]++;
+      if (journalLags) {
+        t.shown = t.next[r];
+      } else {
+        t.next[r]++;
+      }
       step.accept(t, "reader " + r + " reads " + s.next[r]);
     }
     if (s.fillTarget[r] == 0 && s.filteredBound == 0 && holeAt(s, s.next[r])) {
@@ -555,6 +665,18 @@ final class CommitProtocol {
     }
   }
 
+  /** What reader 0 was shown. */
+  private void settle(State t) {
+    boolean there = t.document[t.shown] != 0;
+    if (there && has(Without.JOURNALED_READ)) {
+      journal(t, t.shown);
+    }
+    if (there || !has(Without.READ_STILL_THERE)) {
+      t.next[0]++;
+    }
+    t.shown = 0;
+  }
+
   /** Two requests: how far there is no hole, and the query up to there. */
   private void readFiltered(State s, BiConsumer<State, String> step) {
     if (s.filteredBound == 0) {
@@ -562,6 +684,9 @@ final class CommitProtocol {
         State t = s.copy();
         t.filteredBound = has(Without.BOUND_BEFORE_QUERY) ? bound(s) : 1;
         t.filteredSnapshot = has(Without.BOUND_BEFORE_QUERY) ? 0 : present(s);
+        for (int p = s.next[1]; p <= t.filteredBound && has(Without.JOURNALED_READ); p++) {
+          journal(t, p);
+        }
         step.accept(t, "reader 1 makes its first request");
       }
       return;

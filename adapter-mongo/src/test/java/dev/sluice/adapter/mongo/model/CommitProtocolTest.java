@@ -60,6 +60,18 @@ class CommitProtocolTest {
         arguments(
             "the counter forgets a draw",
             Scenario.of(ANY_ONE, ELSEWHERE, ANY_TWO).counterLosses(1),
+            50_000),
+        arguments(
+            "the server dies, same version expected",
+            Scenario.of(FIRST, FIRST).serverCrashes(1).counterLosses(1),
+            50_000),
+        arguments(
+            "the server dies, any version",
+            Scenario.of(ANY_ONE, ANY_TWO).serverCrashes(1).earlyFills(1),
+            50_000),
+        arguments(
+            "the server dies and forgets a draw",
+            Scenario.of(ANY_ONE, ELSEWHERE).serverCrashes(1).counterLosses(1),
             50_000));
   }
 
@@ -104,7 +116,17 @@ class CommitProtocolTest {
         arguments(
             Without.POSITION_ABOVE_THE_TAIL,
             Scenario.of(ANY_ONE, ELSEWHERE, ANY_TWO).counterLosses(2),
-            "S2/G1"));
+            "S2/G1"),
+        arguments(Without.JOURNALED_TAIL, Scenario.of(ANY_ONE, ANY_ONE).serverCrashes(1), "S2/G1"),
+        arguments(
+            Without.JOURNALED_REPEAT,
+            Scenario.of(ANY_ONE, ELSEWHERE).serverCrashes(1).lostReplies(1),
+            "S1"),
+        arguments(Without.JOURNALED_READ, Scenario.of(ANY_ONE).serverCrashes(1), "G2"),
+        arguments(
+            Without.READ_STILL_THERE,
+            Scenario.of(ANY_ONE, ELSEWHERE).serverCrashes(1).counterLosses(1),
+            "G2"));
   }
 
   @ParameterizedTest(name = "{0}")
