@@ -40,6 +40,10 @@ final class LaneSession {
   /** How many messages are removed at a time: so few that no message waits noticeably. */
   private static final int PRUNE = 500;
 
+  private static final String GONE =
+      "it is no longer in the outbox where it was; was the store restored, or the outbox emptied by"
+          + " hand? Resume goes on with what is behind it; see also RelayControl.restart";
+
   private final RelaySettings settings;
   private final int lane;
   private final String name;
@@ -500,8 +504,11 @@ final class LaneSession {
       throw new LaneSealedException(name + ": the number of lanes changes");
     }
     RefusedMessage stopped = state.stopped();
+    // What is being resumed was decided already; the first decision counts.
     Optional<Parked> parked =
-        state.parked().stream().filter(p -> p.refusal().id().equals(command.id())).findFirst();
+        state.parked().stream()
+            .filter(p -> p.refusal().id().equals(command.id()) && !p.resuming())
+            .findFirst();
     if (stopped != null && stopped.id().equals(command.id())) {
       log.warn("{}: {}", name, command);
       unstop(command, stopped, seen.withStopped(null).withAttempt(null));
@@ -514,21 +521,26 @@ final class LaneSession {
     }
   }
 
+  /** Whatever becomes of it, the decision counts as seen: one that failed would do so for ever. */
   private void unstop(ControlLog.Command command, RefusedMessage stopped, LaneState next) {
     if (command.action() == ControlLog.Action.RESUME) {
       record(List.of(), position, next);
       return;
     }
-    OutboxMessage original = refusedAfter(position, stopped.id());
+    Optional<OutboxMessage> found = refusedAfter(position, stopped.id());
+    if (found.isEmpty()) {
+      record(List.of(), position, next.withStopped(stillRefused(stopped, GONE)));
+      return;
+    }
+    OutboxMessage original = found.get();
     LaneState past = next.withAnchor(new Anchor(stopped.id(), position));
     try {
       record(substitute(command, original), original.position(), past);
     } catch (MessageRefusedException e) {
-      log.error("{}: still stopped: {}", name, e.getMessage());
       record(
           List.of(),
           position,
-          next.withStopped(RefusedMessage.of(original, String.valueOf(e.getMessage()), 1)));
+          next.withStopped(stillRefused(stopped, String.valueOf(e.getMessage()))));
     }
   }
 
@@ -537,21 +549,34 @@ final class LaneSession {
       record(List.of(), position, resuming(next, parked, parked.after(), parked.withheld()));
       return;
     }
-    OutboxMessage original = refusedAfter(parked.after(), parked.refusal().id());
+    Optional<OutboxMessage> found = refusedAfter(parked.after(), parked.refusal().id());
+    if (found.isEmpty()) {
+      stayParked(parked, GONE, next);
+      return;
+    }
+    OutboxMessage original = found.get();
     try {
       record(
           substitute(command, original),
           position,
           resuming(next, parked, original.position(), parked.withheld() - 1));
     } catch (MessageRefusedException e) {
-      log.error("{}: key {} stays parked: {}", name, parked.key(), e.getMessage());
-      RefusedMessage again = RefusedMessage.of(original, String.valueOf(e.getMessage()), 1);
-      record(
-          List.of(),
-          position,
-          next.mapParked(
-              parked.key(), p -> new Parked(again, p.after(), p.withheld(), p.resuming())));
+      stayParked(parked, String.valueOf(e.getMessage()), next);
     }
+  }
+
+  private void stayParked(Parked parked, String reason, LaneState next) {
+    RefusedMessage again = stillRefused(parked.refusal(), reason);
+    record(
+        List.of(),
+        position,
+        next.mapParked(
+            parked.key(), p -> new Parked(again, p.after(), p.withheld(), p.resuming())));
+  }
+
+  private RefusedMessage stillRefused(RefusedMessage refused, String reason) {
+    log.error("{}: message {} still waits for a decision: {}", name, refused.id(), reason);
+    return refused.again(reason);
   }
 
   private static LaneState resuming(LaneState state, Parked parked, Position after, long withheld) {
@@ -559,17 +584,10 @@ final class LaneSession {
         parked.key(), p -> new Parked(parked.refusal(), after, Math.max(0, withheld), true));
   }
 
-  private OutboxMessage refusedAfter(Position previous, UUID id) {
-    List<OutboxMessage> found = settings.outbox().read(previous, 1);
-    if (found.isEmpty() || !found.get(0).message().id().equals(id)) {
-      throw new OutOfStepException(
-          name
-              + ": refused message "
-              + id
-              + " is no longer in the outbox where it was; was the store restored, or the outbox"
-              + " emptied by hand?");
-    }
-    return found.get(0);
+  private Optional<OutboxMessage> refusedAfter(Position previous, UUID id) {
+    return settings.outbox().read(previous, 1).stream()
+        .filter(found -> found.message().id().equals(id))
+        .findFirst();
   }
 
   /** What to publish instead of a refused message; nothing if it is skipped. */

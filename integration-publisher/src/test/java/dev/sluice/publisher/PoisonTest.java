@@ -2,6 +2,9 @@ package dev.sluice.publisher;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sluice.core.Payload;
+import dev.sluice.core.Position;
+import dev.sluice.core.coordination.Checkpoint;
 import dev.sluice.publisher.LaneStatus.Condition;
 import dev.sluice.publisher.kafka.KafkaMessagePublisher;
 import java.util.List;
@@ -134,6 +137,66 @@ class PoisonTest extends KafkaFixture {
           List<LaneStatus> all = control().status();
           return all.isEmpty() || all.get(0).parked().isEmpty() ? null : all.get(0);
         });
+  }
+
+  /** Parks a message and leaves; what is decided next is read in one go. */
+  private UUID parkAndLeave() {
+    limit(10_000);
+    UUID poison = append("a", LARGE);
+    append("a", "2");
+    append("b", "3");
+    append("b", "4");
+    try (Relay relay = relay().poison(PoisonPolicy.PARK_KEY).start()) {
+      awaitParked();
+      assertThat(topic.byKey(2)).isEqualTo(Map.of("b", List.of("3", "4")));
+    }
+    return poison;
+  }
+
+  @Test
+  void K5_whoDecidesSecondAboutAParkedMessageChangesNothing() {
+    UUID poison = parkAndLeave();
+    control().skip(poison, "ada", "test data");
+    control().skip(poison, "bob", "test data, too");
+    try (Relay relay = relay().poison(PoisonPolicy.PARK_KEY).start()) {
+      assertThat(topic.byKey(3)).isEqualTo(Map.of("a", List.of("2"), "b", List.of("3", "4")));
+      awaitNothingParked();
+    }
+  }
+
+  @Test
+  void K5_whatIsBeingResumedIsNotSkipped() {
+    UUID poison = parkAndLeave();
+    limit(100_000);
+    control().resume(poison, "ada", "limit raised");
+    control().skip(poison, "bob", "is it still parked?");
+    try (Relay relay = relay().poison(PoisonPolicy.PARK_KEY).start()) {
+      assertThat(topic.byKey(4))
+          .isEqualTo(Map.of("a", List.of(LARGE, "2"), "b", List.of("3", "4")));
+      awaitNothingParked();
+    }
+  }
+
+  @Test
+  void K5_aDecisionAboutAMessageThatIsGoneSaysSo_andIsNotTriedForEver() {
+    UUID poison = parkAndLeave();
+    control().skip(poison, "ada", "test data");
+    // Somebody has all removed but the last message, by which the lane knows the outbox.
+    String checkpoint = "relay/" + name + "/0";
+    Position third = storage.outbox().read(Position.START, 3).get(2).position();
+    storage.checkpoints().delete(checkpoint);
+    storage.checkpoints().save(Checkpoint.first(checkpoint, third, Payload.EMPTY, 0));
+    storage.outbox().prune(3);
+    try (Relay relay = relay().poison(PoisonPolicy.PARK_KEY).start()) {
+      await(
+          "said",
+          () ->
+              awaitParked().parked().get(0).first().reason().contains("no longer in the outbox")
+                  ? true
+                  : null);
+      control().resume(poison, "ada", "what is left of the key");
+      awaitNothingParked();
+    }
   }
 
   @Test
