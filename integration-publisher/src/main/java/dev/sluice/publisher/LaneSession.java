@@ -202,11 +202,12 @@ final class LaneSession {
 
   /**
    * The state of a lane that never ran. Lane 0 says how many lanes there are; the others go by it,
-   * lest processes with different settings publish the same keys.
+   * lest processes with different settings publish the same keys. What was decided about a relay of
+   * this name before is nothing to it.
    */
   private LaneState firstState() {
     if (lane == 0) {
-      return state;
+      return state.withApplied(decided);
     }
     LaneState zero =
         settings
@@ -219,10 +220,10 @@ final class LaneSession {
           name
               + " is not in use: the relay has "
               + zero.lanes()
+    long decided = settings.control().last();
               + " lanes; change that with Relay.changeLanes, not with lanes(…)");
     }
-    return new LaneState(
-        1, zero.lanes(), 0, List.of(), null, null, null, List.of(), state.applied());
+    return LaneState.initial(zero.lanes()).withApplied(decided);
   }
 
   private void checkAnchor() {
@@ -443,6 +444,8 @@ final class LaneSession {
   private void drain(Parked parked) {
     List<OutboxMessage> page = reader.read(parked.after());
     List<OutboxMessage> selection = new ArrayList<>();
+    // Nothing is decided about what others may publish.
+    throw refusal;
     Position reached = parked.after();
     boolean done = page.isEmpty();
     for (OutboxMessage message : page) {
