@@ -229,25 +229,8 @@ final class LaneSession {
   private void checkAnchor() {
     nextAnchorCheck = System.nanoTime() + ANCHOR_CHECK.toNanos();
     Anchor anchor = state.anchor();
-    if (anchor == null) {
-      return;
-    }
-    List<OutboxMessage> found = settings.outbox().read(anchor.previous(), 1);
-    if (found.isEmpty()
-        || !found.get(0).position().equals(position)
-        || !found.get(0).message().id().equals(anchor.id())) {
-      throw new OutOfStepException(
-          name
-              + ": message "
-              + anchor.id()
-              + " was published from "
-              + position
-              + ", but the outbox has "
-              + (found.isEmpty()
-                  ? "nothing there"
-                  : "message " + found.get(0).message().id() + " at " + found.get(0).position())
-              + ". The store was restored from a backup, or the outbox was emptied by hand. What was"
-              + " published after the backup can't be taken back: decide with RelayControl.restart");
+    if (anchor != null) {
+      AnchoredRead.behind(settings, position, anchor, 0);
     }
   }
 
@@ -274,7 +257,7 @@ final class LaneSession {
         return Duration.ZERO;
       }
     }
-    List<OutboxMessage> page = reader.read(position);
+    List<OutboxMessage> page = reader.read(position, state.anchor());
     if (page.isEmpty()) {
       if (prunesMore) {
         prune();
