@@ -117,6 +117,11 @@ final class LaneSession {
       if (report != null && report.state().isPresent()) {
         throw new OutOfStepException(
             name
+    String guard = settings.restartGuard(lane);
+    if (settings.checkpoints().load(guard).isPresent()) {
+      // Of a session that ended while it began its checkpoint anew.
+      settings.checkpoints().delete(guard);
+    }
                 + ": the broker has no progress, but checkpoint "
                 + checkpointName
                 + " says that the lane had come to "
@@ -148,6 +153,7 @@ final class LaneSession {
     prunable = state.prunable();
     if (report != null && isAhead(report)) {
       throw new OutOfStepException(
+          true,
           name
               + ": the broker's progress is "
               + position
@@ -214,7 +220,7 @@ final class LaneSession {
             .checkpoints()
             .load(settings.checkpointName(0))
             .flatMap(saved -> LaneReport.of(saved).state())
-            .orElseThrow(() -> new LaneSealedException(name + " waits for lane 0 to begin"));
+            .orElseThrow(() -> new LaneSealedException(false, name + " waits for lane 0 to begin"));
     if (zero.generation() > 1 || lane >= zero.lanes()) {
       throw new LaneSealedException(
           name
@@ -226,6 +232,7 @@ final class LaneSession {
     return LaneState.initial(zero.lanes()).withApplied(decided);
   }
 
+          false,
   private void checkAnchor() {
     nextAnchorCheck = System.nanoTime() + ANCHOR_CHECK.toNanos();
     Anchor anchor = state.anchor();
@@ -487,7 +494,7 @@ final class LaneSession {
       // Also a lane that has nothing to publish must notice, or it would wait for ever for keys
       // that are no longer its own.
       record(List.of(), position, seen);
-      throw new LaneSealedException(name + ": the number of lanes changes");
+      throw new LaneSealedException(false, name + ": the number of lanes changes");
     }
     RefusedMessage stopped = state.stopped();
     // What is being resumed was decided already; the first decision counts.
@@ -644,3 +651,6 @@ final class LaneSession {
     return a.compareTo(b) <= 0 ? a : b;
   }
 }
+    String guard = settings.restartGuard(lane);
+    settings.keepOutbox(guard);
+    settings.checkpoints().delete(guard);

@@ -108,6 +108,8 @@ public final class Relay implements AutoCloseable {
    *     been interrupted, and was completed
    * @throws IllegalStateException if a refused message waits for a decision, or a lane has not
    *     caught up with the last change; the lanes then go on as before
+   * @throws dev.sluice.core.outbox.BrokerUnavailableException also if the broker has no room for
+   *     the new lanes; they then go on as before, too
    */
   public int changeLanes(int lanes, String who, String why) {
     return new LaneChange(settings).to(Builder.within("lanes", lanes, 1, 64), who, why);
