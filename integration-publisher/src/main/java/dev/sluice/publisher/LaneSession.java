@@ -8,6 +8,7 @@ import dev.sluice.core.outbox.MessagePublisher;
 import dev.sluice.core.outbox.MessageRefusedException;
 import dev.sluice.core.outbox.OutboxMessage;
 import dev.sluice.core.outbox.Progress;
+import dev.sluice.core.outbox.TypeNotPublishedException;
 import dev.sluice.publisher.LaneState.Anchor;
 import dev.sluice.publisher.LaneState.Attempt;
 import dev.sluice.publisher.LaneState.Parked;
@@ -54,6 +55,11 @@ final class LaneSession {
   private Position position = Position.START;
   private LaneState state;
   private boolean unrecorded;
+  private boolean works;
+
+  /** What the session before failed of, until this one has done better. */
+  private Optional<String> trouble;
+
   private boolean prunesMore;
   private boolean pruningFailed;
   private Position prunable = Position.START;
@@ -68,7 +74,8 @@ final class LaneSession {
       int lane,
       long token,
       MessagePublisher.Lane broker,
-      Executor readAhead) {
+      Executor readAhead,
+      @Nullable String trouble) {
     this.settings = settings;
     this.lane = lane;
     this.name = "lane " + lane + " of relay " + settings.name();
@@ -76,6 +83,7 @@ final class LaneSession {
     this.broker = broker;
     this.reader = new OutboxReader(settings, readAhead);
     this.idle = settings.minPoll();
+    this.trouble = Optional.ofNullable(trouble);
     this.state = LaneState.initial(settings.lanes());
   }
 
@@ -109,6 +117,11 @@ final class LaneSession {
       restart(restart.get());
     }
     saveCheckpoint();
+    String guard = settings.restartGuard(lane);
+    if (settings.checkpoints().load(guard).isPresent()) {
+      // Of a session that ended while it began its checkpoint anew.
+      settings.checkpoints().delete(guard);
+    }
   }
 
   private void adopt(Optional<Progress> progress, @Nullable LaneReport report) {
@@ -117,11 +130,6 @@ final class LaneSession {
       if (report != null && report.state().isPresent()) {
         throw new OutOfStepException(
             name
-    String guard = settings.restartGuard(lane);
-    if (settings.checkpoints().load(guard).isPresent()) {
-      // Of a session that ended while it began its checkpoint anew.
-      settings.checkpoints().delete(guard);
-    }
                 + ": the broker has no progress, but checkpoint "
                 + checkpointName
                 + " says that the lane had come to "
@@ -145,6 +153,7 @@ final class LaneSession {
     state = LaneState.parse(progress.get().state());
     if (state.nextLanes() > 0) {
       throw new LaneSealedException(
+          true,
           name
               + " is sealed: the relay is being changed to "
               + state.nextLanes()
@@ -153,7 +162,6 @@ final class LaneSession {
     prunable = state.prunable();
     if (report != null && isAhead(report)) {
       throw new OutOfStepException(
-          true,
           name
               + ": the broker's progress is "
               + position
@@ -212,6 +220,7 @@ final class LaneSession {
    * this name before is nothing to it.
    */
   private LaneState firstState() {
+    long decided = settings.control().last();
     if (lane == 0) {
       return state.withApplied(decided);
     }
@@ -223,16 +232,15 @@ final class LaneSession {
             .orElseThrow(() -> new LaneSealedException(false, name + " waits for lane 0 to begin"));
     if (zero.generation() > 1 || lane >= zero.lanes()) {
       throw new LaneSealedException(
+          false,
           name
               + " is not in use: the relay has "
               + zero.lanes()
-    long decided = settings.control().last();
               + " lanes; change that with Relay.changeLanes, not with lanes(…)");
     }
     return LaneState.initial(zero.lanes()).withApplied(decided);
   }
 
-          false,
   private void checkAnchor() {
     nextAnchorCheck = System.nanoTime() + ANCHOR_CHECK.toNanos();
     Anchor anchor = state.anchor();
@@ -253,6 +261,7 @@ final class LaneSession {
       housekeeping();
     }
     if (state.stopped() != null) {
+      works();
       return HOUSEKEEPING;
     }
     if (now - notBefore < 0) {
@@ -266,6 +275,7 @@ final class LaneSession {
     }
     List<OutboxMessage> page = reader.read(position, state.anchor());
     if (page.isEmpty()) {
+      works();
       if (prunesMore) {
         prune();
         return Duration.ZERO;
@@ -278,6 +288,16 @@ final class LaneSession {
     }
     idle = settings.minPoll();
     return publish(page);
+  }
+
+  private void works() {
+    works = true;
+    trouble = Optional.empty();
+  }
+
+  /** Whether it has published something, or found that there is nothing to publish. */
+  boolean isAtWork() {
+    return works;
   }
 
   /** The session ends without a failure. */
@@ -380,6 +400,12 @@ final class LaneSession {
       int attempts = 1 + (former != null && former.id().equals(id) ? former.count() : 0);
       String reason = String.valueOf(refusal.getMessage());
       try {
+        if (refusal instanceof TypeNotPublishedException) {
+          if (index > 0) {
+            record(before, reached, next.withAttempt(null));
+          }
+          break;
+        }
         if (attempts < settings.maxAttempts()) {
           log.warn("{}: attempt {}: {}", name, attempts, reason);
           record(before, reached, next.withAttempt(new Attempt(id, attempts)));
@@ -411,6 +437,8 @@ final class LaneSession {
               next.parked().isEmpty() ? "" : ", " + next.parked().size() + " keys are parked",
               reason);
         }
+        // Whoever decides at once must find it in the store.
+        nextHousekeeping = System.nanoTime();
         return Duration.ZERO;
       } catch (MessageRefusedException e) {
         // The broker doesn't name the first one always. The part before it is shorter every time.
@@ -418,6 +446,8 @@ final class LaneSession {
         selection = before;
       }
     }
+    // Nothing is decided about what others may publish.
+    throw refusal;
   }
 
   private LaneState withheldBefore(List<OutboxMessage> page, int end) {
@@ -434,8 +464,6 @@ final class LaneSession {
   private void drain(Parked parked) {
     List<OutboxMessage> page = reader.read(parked.after());
     List<OutboxMessage> selection = new ArrayList<>();
-    // Nothing is decided about what others may publish.
-    throw refusal;
     Position reached = parked.after();
     boolean done = page.isEmpty();
     for (OutboxMessage message : page) {
@@ -449,6 +477,7 @@ final class LaneSession {
       }
     }
     done |= reached.equals(position);
+    TypeNotPublishedException notHere = null;
     while (true) {
       Parked rest =
           new Parked(
@@ -464,7 +493,7 @@ final class LaneSession {
         if (done) {
           log.info("{}: key {} is no longer parked", name, parked.key());
         }
-        return;
+        break;
       } catch (MessageRefusedException e) {
         OutboxMessage refused = e.refused();
         String reason = String.valueOf(e.getMessage());
@@ -472,11 +501,19 @@ final class LaneSession {
         int index = page.indexOf(refused);
         reached = index == 0 ? parked.after() : page.get(index - 1).position();
         done = false;
-        parked =
-            new Parked(
-                RefusedMessage.of(refused, reason, 1), parked.after(), parked.withheld(), false);
-        log.error("{}: key {} stays parked: {}", name, parked.key(), reason);
+        if (e instanceof TypeNotPublishedException others) {
+          notHere = others;
+        } else {
+          notHere = null;
+          parked =
+              new Parked(
+                  RefusedMessage.of(refused, reason, 1), parked.after(), parked.withheld(), false);
+          log.error("{}: key {} stays parked: {}", name, parked.key(), reason);
+        }
       }
+    }
+    if (notHere != null) {
+      throw notHere;
     }
   }
 
@@ -616,8 +653,11 @@ final class LaneSession {
 
   /** A checkpoint never goes backwards, so a new one is begun. */
   private void replaceCheckpoint() {
+    String guard = settings.restartGuard(lane);
+    settings.keepOutbox(guard);
     settings.checkpoints().delete(settings.checkpointName(lane));
     save(Checkpoint.first(settings.checkpointName(lane), prunable, Payload.EMPTY, token));
+    settings.checkpoints().delete(guard);
   }
 
   private void record(List<OutboxMessage> messages, Position reached, LaneState next) {
@@ -626,6 +666,9 @@ final class LaneSession {
     state = next;
     prunable = next.prunable();
     unrecorded = false;
+    if (!messages.isEmpty()) {
+      works();
+    }
     settings.meters().published(lane, messages.size());
   }
 
@@ -636,7 +679,7 @@ final class LaneSession {
     }
     // What was pruned once can't be kept any more, so never behind the saved one.
     Position to = Position.max(saved.position(), prunable);
-    Payload report = new LaneReport(position, Optional.of(state), Optional.empty()).toPayload();
+    Payload report = new LaneReport(position, Optional.of(state), trouble).toPayload();
     if (!to.equals(saved.position()) || !report.equals(saved.state())) {
       save(saved.next(to, report, token));
     }
@@ -651,6 +694,3 @@ final class LaneSession {
     return a.compareTo(b) <= 0 ? a : b;
   }
 }
-    String guard = settings.restartGuard(lane);
-    settings.keepOutbox(guard);
-    settings.checkpoints().delete(guard);

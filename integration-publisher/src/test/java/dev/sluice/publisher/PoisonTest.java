@@ -22,6 +22,24 @@ class PoisonTest extends KafkaFixture {
   }
 
   @Test
+  void K5_aReplacementOfATypeThatIsNotPublishedLeavesTheMessageRefused() {
+    UUID poison = appendRefused("a");
+    append("b", "1");
+    try (Relay relay = relay().poison(PoisonPolicy.PARK_KEY).start()) {
+      awaitParked();
+      control().replace(poison, "bank.depost", "{}", "operator", "a typo");
+      await(
+          "refused",
+          () ->
+              awaitParked().parked().get(0).first().reason().contains("bank.depost") ? true : null);
+      append("b", "2");
+      assertThat(topic.byKey(2)).isEqualTo(Map.of("b", List.of("1", "2")));
+      control().skip(poison, "operator", "test data");
+      awaitNothingParked();
+    }
+  }
+
+  @Test
   void K5_aRefusedMessageStopsTheLane_andResumesWhenTheLimitIsRaised() {
     limit(10_000);
     append("a", "1");
@@ -116,17 +134,35 @@ class PoisonTest extends KafkaFixture {
 
   @Test
   void K5_aParkedMessageIsReplaced_andTheRestOfItsKeyFollows() {
-    UUID unknown = Messages.append(storage, "not.published", "a", "{}");
+    UUID poison = appendRefused("a");
     append("a", "2");
     append("b", "3");
     try (Relay relay = relay().poison(PoisonPolicy.PARK_KEY).start()) {
       assertThat(topic.byKey(1)).isEqualTo(Map.of("b", List.of("3")));
       LaneStatus status = awaitParked();
-      assertThat(status.parked().get(0).first().reason())
-          .contains("not.published", "PublishedLanguage");
-      control().replace(unknown, DEPOSIT, "{\"instead\":1}", "operator", "wrong type");
+      assertThat(status.parked().get(0).first().reason()).contains("max.message.bytes", name);
+      control().replace(poison, DEPOSIT, "{\"instead\":1}", "operator", "wrong type");
       assertThat(topic.byKey(3))
           .isEqualTo(Map.of("a", List.of("{\"instead\":1}", "2"), "b", List.of("3")));
+    }
+  }
+
+  @Test
+  void K2_K5_whatIsResumedIsLeftToWhoPublishesItsTypes() {
+    UUID poison = appendRefused("a");
+    Messages.append(storage, NEW_TYPE, "a", "2");
+    append("a", "3");
+    try (Relay relay = relay().poison(PoisonPolicy.PARK_KEY).start()) {
+      awaitParked();
+      limit(100_000);
+      control().resume(poison, "operator", "limit raised");
+      assertThat(topic.byKey(1)).isEqualTo(Map.of("a", List.of(LARGE)));
+      assertThat(awaitStatus(Condition.FAILING).error().orElseThrow()).contains(NEW_TYPE);
+    }
+    try (KafkaMessagePublisher newer = newer();
+        Relay relay = relay(newer).poison(PoisonPolicy.PARK_KEY).start()) {
+      assertThat(topic.byKey(3)).isEqualTo(Map.of("a", List.of(LARGE, "2", "3")));
+      awaitNothingParked();
     }
   }
 
@@ -202,7 +238,7 @@ class PoisonTest extends KafkaFixture {
   @Test
   void K5_tooManyParkedKeysStopTheLane() {
     for (String key : List.of("a", "b", "c")) {
-      Messages.append(storage, "not.published", key, "{}");
+      appendRefused(key);
     }
     try (Relay relay = relay().poison(PoisonPolicy.PARK_KEY).maxParkedKeys(2).start()) {
       LaneStatus stopped = awaitStatus(Condition.STOPPED);
@@ -213,7 +249,7 @@ class PoisonTest extends KafkaFixture {
 
   @Test
   void K5_attemptsAreCountedAcrossRestarts() {
-    Messages.append(storage, "not.published", "a", "{}");
+    appendRefused("a");
     int before;
     try (Relay relay = relay().maxAttempts(1_000).start()) {
       before = await("two attempts", () -> attempts() >= 2 ? attempts() : null);
