@@ -152,8 +152,9 @@ final class LaneSession {
     position = progress.get().position();
     state = LaneState.parse(progress.get().state());
     if (state.nextLanes() > 0) {
+      // The checkpoint of a lane that is no more went when the change was complete.
       throw new LaneSealedException(
-          true,
+          report != null,
           name
               + " is sealed: the relay is being changed to "
               + state.nextLanes()

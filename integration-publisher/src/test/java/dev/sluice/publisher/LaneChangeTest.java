@@ -476,6 +476,27 @@ class LaneChangeTest extends KafkaFixture {
   }
 
   @Test
+  void aLaneThatIsNoMoreIsHeldByNobody() throws InterruptedException {
+    publishMore(relay(), 3);
+    assertThat(change(publisher).to(2, "operator", "load")).isEqualTo(2);
+    // It finds the lane sealed, and holding it would count as a share of the lanes.
+    LaneRunner third =
+        new LaneRunner(
+            relay().leaseDuration(Duration.ofMinutes(5)).settings(),
+            2,
+            () -> true,
+            () -> false,
+            found -> {},
+            Runnable::run);
+    Thread thread = Thread.ofPlatform().start(third);
+    await("it has looked", () -> third.failures() > 0 ? true : null);
+    await("given back", () -> storage.leases().list("relay/" + name + "/").isEmpty() ? true : null);
+    third.close();
+    thread.join();
+    assertThat(control().status()).hasSize(2).allMatch(lane -> lane.error().isEmpty());
+  }
+
+  @Test
   void aProcessThatIsLeftWithoutALaneFindsThoseThatWereAdded() {
     try (Relay relay = relay().lanes(1).start()) {
       awaitLanes(1);
