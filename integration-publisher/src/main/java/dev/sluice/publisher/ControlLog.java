@@ -116,16 +116,31 @@ final class ControlLog {
     }
   }
 
+  /** The number of the last decision; 0 if there is none. */
+  long last() {
+    List<String> lines = lines();
+    return lines.isEmpty() ? 0 : numberOf(lines.get(lines.size() - 1));
+  }
+
+  private static long numberOf(String line) {
+    return Long.parseLong(line, 0, line.indexOf(' '), 10);
+  }
+
+  boolean exists() {
+    return checkpoints.load(name).isPresent();
+  }
+
+  void delete() {
+    checkpoints.delete(name);
+  }
+
   List<Command> all() {
     return after(0);
   }
 
   List<Command> after(long number) {
     // Only what is new is decoded: each lane asks every second.
-    return lines().stream()
-        .filter(line -> Long.parseLong(line, 0, line.indexOf(' '), 10) > number)
-        .map(Command::parse)
-        .toList();
+    return lines().stream().filter(line -> numberOf(line) > number).map(Command::parse).toList();
   }
 
   private List<String> lines() {
@@ -148,7 +163,7 @@ final class ControlLog {
     for (int i = 0; ; i++) {
       Optional<Checkpoint> stored = checkpoints.load(name);
       List<String> lines = new ArrayList<>(stored.map(ControlLog::linesOf).orElse(List.of()));
-      long last = lines.isEmpty() ? 0 : Command.parse(lines.get(lines.size() - 1)).number();
+      long last = lines.isEmpty() ? 0 : numberOf(lines.get(lines.size() - 1));
       long number = Math.max(last + 1, System.currentTimeMillis());
       lines.add(command.numbered(number).format());
       long length = lines.stream().mapToLong(String::length).sum();

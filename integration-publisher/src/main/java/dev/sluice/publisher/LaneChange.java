@@ -1,6 +1,5 @@
 package dev.sluice.publisher;
 
-import dev.sluice.core.Payload;
 import dev.sluice.core.Position;
 import dev.sluice.core.coordination.Checkpoint;
 import dev.sluice.core.coordination.Lease;
@@ -76,6 +75,11 @@ final class LaneChange {
     if (first.nextLanes() == 0 && first.lanes() == wanted) {
       return wanted;
     }
+    int lanes = first.nextLanes() == 0 ? wanted : first.nextLanes();
+    if (lanes > first.lanes()) {
+      // Before anybody leaves a lane, and before any is sealed: the broker may have no room.
+      retried(lanes - 1, broker -> true);
+    }
     long decision =
         settings
             .control()
@@ -96,8 +100,7 @@ final class LaneChange {
     for (int lane = 0; lane < first.lanes(); lane++) {
       refuseUnlessReady(lane, read(lane), first.generation());
     }
-    Sealed zero = seal(0, first.nextLanes() == 0 ? wanted : first.nextLanes(), first.generation());
-    int lanes = zero.state().nextLanes();
+    Sealed zero = seal(0, lanes, first.generation());
     int generation = zero.state().generation() + 1;
     List<Sealed> sealed = new ArrayList<>(List.of(zero));
     List<Position> former = new ArrayList<>();
@@ -167,11 +170,8 @@ final class LaneChange {
       long applied) {
     LaneState next =
         new LaneState(generation, lanes, 0, former, anchor, null, null, List.of(), applied);
-    // A checkpoint goes backwards only if it is deleted first. Meanwhile this one keeps the outbox
-    // from being pruned; no relay has a name with a colon.
-    String guard = settings.outbox().checkpointPrefix() + "change:" + settings.name();
-    settings.checkpoints().delete(guard);
-    settings.checkpoints().save(Checkpoint.first(guard, Position.START, Payload.EMPTY, 0));
+    // A checkpoint goes backwards only if it is deleted first.
+    settings.keepOutbox(settings.changeGuard());
     for (int lane = 0; lane < lanes; lane++) {
       settings.checkpoints().delete(settings.checkpointName(lane));
       settings
@@ -186,7 +186,10 @@ final class LaneChange {
     for (int lane = lanes; lane < former.size(); lane++) {
       settings.checkpoints().delete(settings.checkpointName(lane));
     }
-    settings.checkpoints().delete(guard);
+    for (int lane = 0; lane < Math.max(lanes, former.size()); lane++) {
+      settings.checkpoints().delete(settings.restartGuard(lane));
+    }
+    settings.checkpoints().delete(settings.changeGuard());
     for (int lane = lanes - 1; lane >= 0; lane--) {
       retried(
           lane,

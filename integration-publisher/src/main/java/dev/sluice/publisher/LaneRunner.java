@@ -6,7 +6,6 @@ import dev.sluice.core.coordination.Checkpoint;
 import dev.sluice.core.coordination.CheckpointConflictException;
 import dev.sluice.core.coordination.Lease;
 import dev.sluice.core.coordination.LeaseLostException;
-import dev.sluice.core.outbox.BrokerUnavailableException;
 import dev.sluice.core.outbox.LaneFencedException;
 import dev.sluice.core.outbox.MessagePublisher;
 import java.time.Duration;
@@ -14,6 +13,7 @@ import java.util.Optional;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BooleanSupplier;
 import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
@@ -44,8 +44,10 @@ final class LaneRunner implements Runnable {
   private volatile long leaseEnds;
   private @Nullable String lastError;
 
-  /** Since when the broker could not be reached, if it can't. */
-  private @Nullable Long awaySince;
+  private final AtomicInteger failures = new AtomicInteger();
+
+  /** Since when it fails, if it does. */
+  private @Nullable Long failingSince;
 
   /** Until when this process claims no share of the lanes, if it left some to others. */
   private volatile @Nullable Long standsBackUntil;
@@ -68,7 +70,6 @@ final class LaneRunner implements Runnable {
 
   @Override
   public void run() {
-    int failures = 0;
     while (!closed) {
       try {
         if (acquire()) {
@@ -78,52 +79,86 @@ final class LaneRunner implements Runnable {
         } else {
           sleep(ACQUIRE_INTERVAL);
         }
-        failures = 0;
-      } catch (LaneFencedException | LeaseLostException | CheckpointConflictException e) {
-        log.info("{}: taken over by another owner: {}", name, e.getMessage());
-        giveUp();
-        sleep(ACQUIRE_INTERVAL);
+      } catch (LaneFencedException e) {
+        // Not by a process that the lease would have kept away.
+        settings.meters().failed(lane);
+        takenOver(e);
+      } catch (LeaseLostException | CheckpointConflictException e) {
+        takenOver(e);
       } catch (LaneSealedException e) {
-        // Without a report: its checkpoint would hold pruning back for a lane that is no more.
-        log.info("{}", e.getMessage());
-        giveUp();
-        sleep(settings.backoff(++failures));
-      } catch (BrokerUnavailableException e) {
+        sealed(e);
+        sleep(settings.backoff(failures.incrementAndGet()));
+      } catch (OutOfStepException e) {
+        // So it would be for everybody, and the owner is who carries the decision out.
         failed(e);
-        leaveToOthers();
-        sleep(settings.backoff(++failures));
+        sleep(settings.backoff(failures.incrementAndGet()));
       } catch (RuntimeException | Error e) {
         // An Error too, such as a missing class: a thread that ended would keep its lease for ever.
         failed(e);
-        sleep(settings.backoff(++failures));
+        leaveToOthers();
+        sleep(settings.backoff(failures.incrementAndGet()));
       }
     }
     giveUp();
   }
 
+  private void takenOver(RuntimeException e) {
+    log.info("{}: taken over by another owner: {}", name, e.getMessage());
+    giveUp();
+    sleep(ACQUIRE_INTERVAL);
+  }
+
+  private void sealed(LaneSealedException e) {
+    if (e.isUnfinished()) {
+      // Keeping the lease, so that the status shows it; a change that begins gets it back.
+      failed(e);
+    } else {
+      // Without a report: its checkpoint would hold pruning back for a lane that is no more.
+      log.info("{}", e.getMessage());
+      giveUp();
+    }
+  }
+
   /**
-   * A process that reaches the store and not the broker would renew its lease for ever, while
-   * others may reach both. After as long as a lease lasts it leaves the lane to them. It comes back
-   * for what nobody has taken, and much later for its share.
+   * A process that renews its lease and can't publish, because it doesn't reach the broker, lacks a
+   * right, a class or a type, would keep the lane from others for ever. After as long as a lease
+   * lasts it leaves the lane to them. It comes back for what nobody has taken, and much later for
+   * its share.
    */
   private void leaveToOthers() {
     long lease = settings.leaseDuration().toNanos();
     long now = System.nanoTime();
-    Long since = awaySince;
+    Long since = failingSince;
     if (since == null) {
-      awaySince = now;
+      failingSince = now;
       return;
     }
-    if (now - since < lease || !othersRun.getAsBoolean()) {
+    // Who doesn't reach the store either has lost the lease by now.
+    if (now - since < lease || !othersRun.getAsBoolean() || !hasLease()) {
       return;
     }
-    log.warn("{}: left to other processes, the broker can't be reached from here", name);
+    log.warn("{}: left to other processes, as it can't go on here", name);
     giveUp();
     standsBackUntil = now + STANDS_BACK * lease;
     while (!closed && System.nanoTime() - now < lease) {
       sleep(ACQUIRE_INTERVAL);
     }
-    awaySince = null;
+    failingSince = null;
+  }
+
+  private void recovered() {
+    failures.set(0);
+    failingSince = null;
+    standsBackUntil = null;
+    if (lastError != null) {
+      log.info("{}: goes on", name);
+      lastError = null;
+    }
+  }
+
+  /** How often it failed since it last worked. */
+  int failures() {
+    return failures.get();
   }
 
   /** Whether this process should not count where lanes are shared out. */
@@ -137,37 +172,41 @@ final class LaneRunner implements Runnable {
     if (held == null) {
       return;
     }
-    LaneSession session = new LaneSession(settings, lane, held.token(), broker, readAhead);
+    LaneSession session =
+        new LaneSession(settings, lane, held.token(), broker, readAhead, lastError);
     session.begin();
     layout.accept(session.state().lanes());
-    awaySince = null;
-    standsBackUntil = null;
-    if (lastError != null) {
-      log.info("{}: goes on", name);
-      lastError = null;
-    }
     while (holdsLease()) {
       Duration pause = session.step();
+      if (session.isAtWork()) {
+        recovered();
+      }
       if (!pause.isZero()) {
         sleep(pause);
       }
     }
-    if (lease != null && System.nanoTime() - leaseEnds < 0) {
+    if (hasLease()) {
       session.end();
       giveUp();
     }
   }
 
   private boolean holdsLease() {
-    return !closed && !released && lease != null && System.nanoTime() - leaseEnds < 0;
+    return !closed && !released && hasLease();
+  }
+
+  private boolean hasLease() {
+    return lease != null && System.nanoTime() - leaseEnds < 0;
   }
 
   private boolean acquire() {
-    if (isChanging()) {
+    if (released || isChanging()) {
+      // Also where it came to no session that would have given the lane back.
       giveUp();
+      released = false;
       return false;
     }
-    if (lease != null && System.nanoTime() - leaseEnds < 0) {
+    if (hasLease()) {
       return true;
     }
     if (!mayAcquire.getAsBoolean()) {
@@ -193,7 +232,9 @@ final class LaneRunner implements Runnable {
   }
 
   private boolean isChanging() {
-    return !settings.leases().list(settings.changeName()).isEmpty();
+    // The list is of all names that begin with this one.
+    return settings.leases().list(settings.changeName()).stream()
+        .anyMatch(change -> change.name().equals(settings.changeName()));
   }
 
   /** Called from time to time by the relay's timer. */
@@ -257,8 +298,8 @@ final class LaneRunner implements Runnable {
       // Once, not at every attempt.
       lastError = error;
       log.error("{} waits and tries again: {}", name, error, failure);
-      report(error);
     }
+    report(error);
   }
 
   /** For those who ask from other processes, if the store can be reached. */
@@ -271,7 +312,9 @@ final class LaneRunner implements Runnable {
       String checkpoint = settings.checkpointName(lane);
       Optional<Checkpoint> last = settings.checkpoints().load(checkpoint);
       // Only lane 0 begins one by itself: that of a lane that isn't in use would hold pruning back.
-      if (last.isPresent() || lane == 0) {
+      boolean reported =
+          last.flatMap(before -> LaneReport.of(before).error()).equals(Optional.of(error));
+      if (!reported && (last.isPresent() || lane == 0)) {
         Payload report =
             last.map(LaneReport::of)
                 .orElse(new LaneReport(Position.START, Optional.empty(), Optional.empty()))

@@ -7,7 +7,17 @@ final class LaneSealedException extends SluiceException {
 
   private static final long serialVersionUID = 1L;
 
-  LaneSealedException(String message) {
+  private final boolean unfinished;
+
+  /**
+   * @param unfinished whether the lane waits for a change to be completed, which nobody may do
+   */
+  LaneSealedException(boolean unfinished, String message) {
     super(message);
+    this.unfinished = unfinished;
+  }
+
+  boolean isUnfinished() {
+    return unfinished;
   }
 }

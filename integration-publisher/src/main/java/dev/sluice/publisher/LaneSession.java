@@ -8,6 +8,7 @@ import dev.sluice.core.outbox.MessagePublisher;
 import dev.sluice.core.outbox.MessageRefusedException;
 import dev.sluice.core.outbox.OutboxMessage;
 import dev.sluice.core.outbox.Progress;
+import dev.sluice.core.outbox.TypeNotPublishedException;
 import dev.sluice.publisher.LaneState.Anchor;
 import dev.sluice.publisher.LaneState.Attempt;
 import dev.sluice.publisher.LaneState.Parked;
@@ -40,6 +41,10 @@ final class LaneSession {
   /** How many messages are removed at a time: so few that no message waits noticeably. */
   private static final int PRUNE = 500;
 
+  private static final String GONE =
+      "it is no longer in the outbox where it was; was the store restored, or the outbox emptied by"
+          + " hand? Resume goes on with what is behind it; see also RelayControl.restart";
+
   private final RelaySettings settings;
   private final int lane;
   private final String name;
@@ -50,6 +55,11 @@ final class LaneSession {
   private Position position = Position.START;
   private LaneState state;
   private boolean unrecorded;
+  private boolean works;
+
+  /** What the session before failed of, until this one has done better. */
+  private Optional<String> trouble;
+
   private boolean prunesMore;
   private boolean pruningFailed;
   private Position prunable = Position.START;
@@ -64,7 +74,8 @@ final class LaneSession {
       int lane,
       long token,
       MessagePublisher.Lane broker,
-      Executor readAhead) {
+      Executor readAhead,
+      @Nullable String trouble) {
     this.settings = settings;
     this.lane = lane;
     this.name = "lane " + lane + " of relay " + settings.name();
@@ -72,6 +83,7 @@ final class LaneSession {
     this.broker = broker;
     this.reader = new OutboxReader(settings, readAhead);
     this.idle = settings.minPoll();
+    this.trouble = Optional.ofNullable(trouble);
     this.state = LaneState.initial(settings.lanes());
   }
 
@@ -105,6 +117,11 @@ final class LaneSession {
       restart(restart.get());
     }
     saveCheckpoint();
+    String guard = settings.restartGuard(lane);
+    if (settings.checkpoints().load(guard).isPresent()) {
+      // Of a session that ended while it began its checkpoint anew.
+      settings.checkpoints().delete(guard);
+    }
   }
 
   private void adopt(Optional<Progress> progress, @Nullable LaneReport report) {
@@ -135,7 +152,9 @@ final class LaneSession {
     position = progress.get().position();
     state = LaneState.parse(progress.get().state());
     if (state.nextLanes() > 0) {
+      // The checkpoint of a lane that is no more went when the change was complete.
       throw new LaneSealedException(
+          report != null,
           name
               + " is sealed: the relay is being changed to "
               + state.nextLanes()
@@ -198,51 +217,36 @@ final class LaneSession {
 
   /**
    * The state of a lane that never ran. Lane 0 says how many lanes there are; the others go by it,
-   * lest processes with different settings publish the same keys.
+   * lest processes with different settings publish the same keys. What was decided about a relay of
+   * this name before is nothing to it.
    */
   private LaneState firstState() {
+    long decided = settings.control().last();
     if (lane == 0) {
-      return state;
+      return state.withApplied(decided);
     }
     LaneState zero =
         settings
             .checkpoints()
             .load(settings.checkpointName(0))
             .flatMap(saved -> LaneReport.of(saved).state())
-            .orElseThrow(() -> new LaneSealedException(name + " waits for lane 0 to begin"));
+            .orElseThrow(() -> new LaneSealedException(false, name + " waits for lane 0 to begin"));
     if (zero.generation() > 1 || lane >= zero.lanes()) {
       throw new LaneSealedException(
+          false,
           name
               + " is not in use: the relay has "
               + zero.lanes()
               + " lanes; change that with Relay.changeLanes, not with lanes(…)");
     }
-    return new LaneState(
-        1, zero.lanes(), 0, List.of(), null, null, null, List.of(), state.applied());
+    return LaneState.initial(zero.lanes()).withApplied(decided);
   }
 
   private void checkAnchor() {
     nextAnchorCheck = System.nanoTime() + ANCHOR_CHECK.toNanos();
     Anchor anchor = state.anchor();
-    if (anchor == null) {
-      return;
-    }
-    List<OutboxMessage> found = settings.outbox().read(anchor.previous(), 1);
-    if (found.isEmpty()
-        || !found.get(0).position().equals(position)
-        || !found.get(0).message().id().equals(anchor.id())) {
-      throw new OutOfStepException(
-          name
-              + ": message "
-              + anchor.id()
-              + " was published from "
-              + position
-              + ", but the outbox has "
-              + (found.isEmpty()
-                  ? "nothing there"
-                  : "message " + found.get(0).message().id() + " at " + found.get(0).position())
-              + ". The store was restored from a backup, or the outbox was emptied by hand. What was"
-              + " published after the backup can't be taken back: decide with RelayControl.restart");
+    if (anchor != null) {
+      AnchoredRead.behind(settings, position, anchor, 0);
     }
   }
 
@@ -258,6 +262,7 @@ final class LaneSession {
       housekeeping();
     }
     if (state.stopped() != null) {
+      works();
       return HOUSEKEEPING;
     }
     if (now - notBefore < 0) {
@@ -269,8 +274,9 @@ final class LaneSession {
         return Duration.ZERO;
       }
     }
-    List<OutboxMessage> page = reader.read(position);
+    List<OutboxMessage> page = reader.read(position, state.anchor());
     if (page.isEmpty()) {
+      works();
       if (prunesMore) {
         prune();
         return Duration.ZERO;
@@ -283,6 +289,16 @@ final class LaneSession {
     }
     idle = settings.minPoll();
     return publish(page);
+  }
+
+  private void works() {
+    works = true;
+    trouble = Optional.empty();
+  }
+
+  /** Whether it has published something, or found that there is nothing to publish. */
+  boolean isAtWork() {
+    return works;
   }
 
   /** The session ends without a failure. */
@@ -385,6 +401,12 @@ final class LaneSession {
       int attempts = 1 + (former != null && former.id().equals(id) ? former.count() : 0);
       String reason = String.valueOf(refusal.getMessage());
       try {
+        if (refusal instanceof TypeNotPublishedException) {
+          if (index > 0) {
+            record(before, reached, next.withAttempt(null));
+          }
+          break;
+        }
         if (attempts < settings.maxAttempts()) {
           log.warn("{}: attempt {}: {}", name, attempts, reason);
           record(before, reached, next.withAttempt(new Attempt(id, attempts)));
@@ -416,6 +438,8 @@ final class LaneSession {
               next.parked().isEmpty() ? "" : ", " + next.parked().size() + " keys are parked",
               reason);
         }
+        // Whoever decides at once must find it in the store.
+        nextHousekeeping = System.nanoTime();
         return Duration.ZERO;
       } catch (MessageRefusedException e) {
         // The broker doesn't name the first one always. The part before it is shorter every time.
@@ -423,6 +447,8 @@ final class LaneSession {
         selection = before;
       }
     }
+    // Nothing is decided about what others may publish.
+    throw refusal;
   }
 
   private LaneState withheldBefore(List<OutboxMessage> page, int end) {
@@ -452,6 +478,7 @@ final class LaneSession {
       }
     }
     done |= reached.equals(position);
+    TypeNotPublishedException notHere = null;
     while (true) {
       Parked rest =
           new Parked(
@@ -467,7 +494,7 @@ final class LaneSession {
         if (done) {
           log.info("{}: key {} is no longer parked", name, parked.key());
         }
-        return;
+        break;
       } catch (MessageRefusedException e) {
         OutboxMessage refused = e.refused();
         String reason = String.valueOf(e.getMessage());
@@ -475,11 +502,19 @@ final class LaneSession {
         int index = page.indexOf(refused);
         reached = index == 0 ? parked.after() : page.get(index - 1).position();
         done = false;
-        parked =
-            new Parked(
-                RefusedMessage.of(refused, reason, 1), parked.after(), parked.withheld(), false);
-        log.error("{}: key {} stays parked: {}", name, parked.key(), reason);
+        if (e instanceof TypeNotPublishedException others) {
+          notHere = others;
+        } else {
+          notHere = null;
+          parked =
+              new Parked(
+                  RefusedMessage.of(refused, reason, 1), parked.after(), parked.withheld(), false);
+          log.error("{}: key {} stays parked: {}", name, parked.key(), reason);
+        }
       }
+    }
+    if (notHere != null) {
+      throw notHere;
     }
   }
 
@@ -497,11 +532,14 @@ final class LaneSession {
       // Also a lane that has nothing to publish must notice, or it would wait for ever for keys
       // that are no longer its own.
       record(List.of(), position, seen);
-      throw new LaneSealedException(name + ": the number of lanes changes");
+      throw new LaneSealedException(false, name + ": the number of lanes changes");
     }
     RefusedMessage stopped = state.stopped();
+    // What is being resumed was decided already; the first decision counts.
     Optional<Parked> parked =
-        state.parked().stream().filter(p -> p.refusal().id().equals(command.id())).findFirst();
+        state.parked().stream()
+            .filter(p -> p.refusal().id().equals(command.id()) && !p.resuming())
+            .findFirst();
     if (stopped != null && stopped.id().equals(command.id())) {
       log.warn("{}: {}", name, command);
       unstop(command, stopped, seen.withStopped(null).withAttempt(null));
@@ -514,21 +552,26 @@ final class LaneSession {
     }
   }
 
+  /** Whatever becomes of it, the decision counts as seen: one that failed would do so for ever. */
   private void unstop(ControlLog.Command command, RefusedMessage stopped, LaneState next) {
     if (command.action() == ControlLog.Action.RESUME) {
       record(List.of(), position, next);
       return;
     }
-    OutboxMessage original = refusedAfter(position, stopped.id());
+    Optional<OutboxMessage> found = refusedAfter(position, stopped.id());
+    if (found.isEmpty()) {
+      record(List.of(), position, next.withStopped(stillRefused(stopped, GONE)));
+      return;
+    }
+    OutboxMessage original = found.get();
     LaneState past = next.withAnchor(new Anchor(stopped.id(), position));
     try {
       record(substitute(command, original), original.position(), past);
     } catch (MessageRefusedException e) {
-      log.error("{}: still stopped: {}", name, e.getMessage());
       record(
           List.of(),
           position,
-          next.withStopped(RefusedMessage.of(original, String.valueOf(e.getMessage()), 1)));
+          next.withStopped(stillRefused(stopped, String.valueOf(e.getMessage()))));
     }
   }
 
@@ -537,21 +580,34 @@ final class LaneSession {
       record(List.of(), position, resuming(next, parked, parked.after(), parked.withheld()));
       return;
     }
-    OutboxMessage original = refusedAfter(parked.after(), parked.refusal().id());
+    Optional<OutboxMessage> found = refusedAfter(parked.after(), parked.refusal().id());
+    if (found.isEmpty()) {
+      stayParked(parked, GONE, next);
+      return;
+    }
+    OutboxMessage original = found.get();
     try {
       record(
           substitute(command, original),
           position,
           resuming(next, parked, original.position(), parked.withheld() - 1));
     } catch (MessageRefusedException e) {
-      log.error("{}: key {} stays parked: {}", name, parked.key(), e.getMessage());
-      RefusedMessage again = RefusedMessage.of(original, String.valueOf(e.getMessage()), 1);
-      record(
-          List.of(),
-          position,
-          next.mapParked(
-              parked.key(), p -> new Parked(again, p.after(), p.withheld(), p.resuming())));
+      stayParked(parked, String.valueOf(e.getMessage()), next);
     }
+  }
+
+  private void stayParked(Parked parked, String reason, LaneState next) {
+    RefusedMessage again = stillRefused(parked.refusal(), reason);
+    record(
+        List.of(),
+        position,
+        next.mapParked(
+            parked.key(), p -> new Parked(again, p.after(), p.withheld(), p.resuming())));
+  }
+
+  private RefusedMessage stillRefused(RefusedMessage refused, String reason) {
+    log.error("{}: message {} still waits for a decision: {}", name, refused.id(), reason);
+    return refused.again(reason);
   }
 
   private static LaneState resuming(LaneState state, Parked parked, Position after, long withheld) {
@@ -559,17 +615,10 @@ final class LaneSession {
         parked.key(), p -> new Parked(parked.refusal(), after, Math.max(0, withheld), true));
   }
 
-  private OutboxMessage refusedAfter(Position previous, UUID id) {
-    List<OutboxMessage> found = settings.outbox().read(previous, 1);
-    if (found.isEmpty() || !found.get(0).message().id().equals(id)) {
-      throw new OutOfStepException(
-          name
-              + ": refused message "
-              + id
-              + " is no longer in the outbox where it was; was the store restored, or the outbox"
-              + " emptied by hand?");
-    }
-    return found.get(0);
+  private Optional<OutboxMessage> refusedAfter(Position previous, UUID id) {
+    return settings.outbox().read(previous, 1).stream()
+        .filter(found -> found.message().id().equals(id))
+        .findFirst();
   }
 
   /** What to publish instead of a refused message; nothing if it is skipped. */
@@ -605,8 +654,11 @@ final class LaneSession {
 
   /** A checkpoint never goes backwards, so a new one is begun. */
   private void replaceCheckpoint() {
+    String guard = settings.restartGuard(lane);
+    settings.keepOutbox(guard);
     settings.checkpoints().delete(settings.checkpointName(lane));
     save(Checkpoint.first(settings.checkpointName(lane), prunable, Payload.EMPTY, token));
+    settings.checkpoints().delete(guard);
   }
 
   private void record(List<OutboxMessage> messages, Position reached, LaneState next) {
@@ -615,6 +667,9 @@ final class LaneSession {
     state = next;
     prunable = next.prunable();
     unrecorded = false;
+    if (!messages.isEmpty()) {
+      works();
+    }
     settings.meters().published(lane, messages.size());
   }
 
@@ -625,7 +680,7 @@ final class LaneSession {
     }
     // What was pruned once can't be kept any more, so never behind the saved one.
     Position to = Position.max(saved.position(), prunable);
-    Payload report = new LaneReport(position, Optional.of(state), Optional.empty()).toPayload();
+    Payload report = new LaneReport(position, Optional.of(state), trouble).toPayload();
     if (!to.equals(saved.position()) || !report.equals(saved.state())) {
       save(saved.next(to, report, token));
     }

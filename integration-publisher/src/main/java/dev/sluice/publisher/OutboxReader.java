@@ -2,6 +2,7 @@ package dev.sluice.publisher;
 
 import dev.sluice.core.Position;
 import dev.sluice.core.outbox.OutboxMessage;
+import dev.sluice.publisher.LaneState.Anchor;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -36,37 +37,64 @@ final class OutboxReader {
 
   /** The messages behind a position; empty if there are none. */
   List<OutboxMessage> read(Position after) {
-    Page page = page(after);
+    return read(after, null);
+  }
+
+  /**
+   * The messages behind a position; empty if there are none.
+   *
+   * @param anchor the message at the position
+   * @throws OutOfStepException if there are messages, and the anchor isn't there any more
+   */
+  List<OutboxMessage> read(Position after, @Nullable Anchor anchor) {
+    Page page = page(after, anchor);
     if (page.more()) {
       Position last = page.messages().get(page.messages().size() - 1).position();
+      Anchor lastOne = anchor(page.messages(), after);
       nextAfter = last;
-      next = CompletableFuture.supplyAsync(() -> load(last), executor);
+      next = CompletableFuture.supplyAsync(() -> load(last, lastOne), executor);
     }
     return page.messages();
   }
 
-  private Page page(Position after) {
+  private static Anchor anchor(List<OutboxMessage> read, Position after) {
+    int last = read.size() - 1;
+    Position previous = last == 0 ? after : read.get(last - 1).position();
+    return new Anchor(read.get(last).message().id(), previous);
+  }
+
+  private Page page(Position after, @Nullable Anchor anchor) {
     CompletableFuture<Page> ahead = next;
     next = null;
     if (ahead == null || !after.equals(nextAfter)) {
-      return load(after);
+      // An idle lane asks often, and some outboxes look at much that gives no message before they
+      // come from the anchor to the position.
+      Page page = load(after, null);
+      if (anchor != null && !page.messages().isEmpty()) {
+        AnchoredRead.behind(settings, after, anchor, 0);
+      }
+      return page;
     }
     try {
       return ahead.join();
     } catch (CompletionException e) {
       // Failed in the background: fail, or succeed, here.
-      return load(after);
+      return load(after, anchor);
     }
   }
 
-  private Page load(Position after) {
+  private Page load(Position after, @Nullable Anchor anchor) {
     List<OutboxMessage> page = new ArrayList<>();
     long left = settings.maxBytes();
     Position last = after;
+    Anchor lastOne = anchor;
     while (left > 0 && page.size() < settings.maxMessages()) {
       int most = Math.min(SLICE, settings.maxMessages() - page.size());
       int limit = (int) Math.max(1, Math.min(most, left / bytesEach));
-      List<OutboxMessage> slice = settings.outbox().read(last, limit);
+      List<OutboxMessage> slice =
+          lastOne == null
+              ? settings.outbox().read(last, limit)
+              : AnchoredRead.behind(settings, last, lastOne, limit);
       page.addAll(slice);
       if (slice.size() < limit) {
         return new Page(page, false);
@@ -77,6 +105,7 @@ final class OutboxReader {
       }
       bytesEach = Math.max(1, bytes / slice.size());
       left -= bytes;
+      lastOne = anchor(slice, last);
       last = slice.get(slice.size() - 1).position();
     }
     return new Page(page, true);

@@ -33,8 +33,17 @@ public record RefusedMessage(
         refused.message().type(),
         refused.message().key(),
         refused.position(),
-        reason.length() > MAX_REASON ? reason.substring(0, MAX_REASON) + "…" : reason,
+        cut(reason),
         Instant.now(),
         attempts);
+  }
+
+  /** After a decision about it that came to nothing. */
+  RefusedMessage again(String reason) {
+    return new RefusedMessage(id, type, key, position, cut(reason), Instant.now(), 1);
+  }
+
+  private static String cut(String reason) {
+    return reason.length() > MAX_REASON ? reason.substring(0, MAX_REASON) + "…" : reason;
   }
 }

@@ -42,6 +42,10 @@ public final class Relay implements AutoCloseable {
   private final List<LaneRunner> runners = new CopyOnWriteArrayList<>();
   private final List<Thread> threads = new CopyOnWriteArrayList<>();
   private final ScheduledExecutorService timer;
+
+  /** Another one: leases must not wait until a backlog is counted. */
+  private final ScheduledExecutorService measuring;
+
   private final ExecutorService readAhead = Executors.newVirtualThreadPerTaskExecutor();
   private final Registration hints;
   private volatile int share;
@@ -59,18 +63,14 @@ public final class Relay implements AutoCloseable {
         new RelayControl(
             settings.name(), settings.outbox(), settings.checkpoints(), settings.leases());
     this.share = settings.lanes();
-    this.timer =
-        Executors.newSingleThreadScheduledExecutor(
-            Thread.ofPlatform()
-                .daemon()
-                .name("sluice-relay-" + settings.name() + "-timer")
-                .factory());
+    this.timer = timer("timer");
+    this.measuring = timer("measuring");
     this.lanes = settings.lanes();
     run();
     settings.meters().bind(settings.lanes());
     keepLeases();
     if (settings.meters().wantsStatus()) {
-      var unusedToo = timer.scheduleWithFixedDelay(this::measure, 1, 5, TimeUnit.SECONDS);
+      var unusedToo = measuring.scheduleWithFixedDelay(this::measure, 1, 5, TimeUnit.SECONDS);
     }
     long period = settings.leaseDuration().toMillis() / 3;
     var unused = timer.scheduleAtFixedRate(this::keepLeases, period, period, TimeUnit.MILLISECONDS);
@@ -108,6 +108,8 @@ public final class Relay implements AutoCloseable {
    *     been interrupted, and was completed
    * @throws IllegalStateException if a refused message waits for a decision, or a lane has not
    *     caught up with the last change; the lanes then go on as before
+   * @throws dev.sluice.core.outbox.BrokerUnavailableException also if the broker has no room for
+   *     the new lanes; they then go on as before, too
    */
   public int changeLanes(int lanes, String who, String why) {
     return new LaneChange(settings).to(Builder.within("lanes", lanes, 1, 64), who, why);
@@ -146,6 +148,7 @@ public final class Relay implements AutoCloseable {
     timer.shutdownNow();
     // Without an interrupt: it would close a pooled connection in the middle of a read.
     readAhead.shutdown();
+    measuring.shutdown();
     try {
       leaveMembers();
     } catch (RuntimeException e) {
@@ -154,6 +157,14 @@ public final class Relay implements AutoCloseable {
     if (interrupted) {
       Thread.currentThread().interrupt();
     }
+  }
+
+  private ScheduledExecutorService timer(String what) {
+    return Executors.newSingleThreadScheduledExecutor(
+        Thread.ofPlatform()
+            .daemon()
+            .name("sluice-relay-" + settings.name() + "-" + what)
+            .factory());
   }
 
   /** Has a runner for each lane. */

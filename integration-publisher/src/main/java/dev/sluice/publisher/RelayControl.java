@@ -16,9 +16,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.UUID;
 import java.util.function.Function;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -101,13 +105,18 @@ public final class RelayControl {
   /**
    * Tries a refused message again, and goes on with what waits behind it.
    *
-   * @param id of the message that stopped a lane or parked a key; nothing happens for any other
+   * @param id of the message that stopped a lane or parked a key
+   * @throws IllegalArgumentException if that is none of those that wait for a decision
    */
   public void resume(UUID id, String who, String why) {
     decide(ControlLog.Action.RESUME, who, why, id, "", "", -1, Position.START);
   }
 
-  /** Gives a refused message up, and goes on with what waits behind it. */
+  /**
+   * Gives a refused message up, and goes on with what waits behind it.
+   *
+   * @throws IllegalArgumentException if it is none of those that wait for a decision
+   */
   public void skip(UUID id, String who, String why) {
     decide(ControlLog.Action.SKIP, who, why, id, "", "", -1, Position.START);
   }
@@ -118,8 +127,12 @@ public final class RelayControl {
    *
    * @param type the registered name of the integration event to publish
    * @param json its data, at most 64 KiB
+   * @throws IllegalArgumentException if the message is none of those that wait for a decision
    */
   public void replace(UUID id, String type, String json, String who, String why) {
+    if (type.isBlank()) {
+      throw new IllegalArgumentException("say of which type the replacement is");
+    }
     int size = json.getBytes(StandardCharsets.UTF_8).length;
     if (size > MAX_DATA) {
       throw new IllegalArgumentException(
@@ -135,8 +148,22 @@ public final class RelayControl {
    *
    * @param position such as {@link Position#START}, the position of the last message that consumers
    *     have, or {@link Outbox#head()}
+   * @throws IllegalArgumentException if there is no such lane, if the lane has not begun, or if the
+   *     outbox ends before the position
    */
   public void restart(int lane, Position position, String who, String why) {
+    refuseUnlessBegun(lane);
+    Position head = outbox.head();
+    if (position.isAfter(head)) {
+      throw new IllegalArgumentException(
+          "lane "
+              + lane
+              + " can't continue from "
+              + position
+              + ": the outbox ends at "
+              + head
+              + ", and what comes up to there would never be published");
+    }
     decide(ControlLog.Action.RESTART, who, why, null, "", "", lane, position);
   }
 
@@ -146,6 +173,7 @@ public final class RelayControl {
    * later says that the two sides don't fit together.
    *
    * @throws IllegalStateException if it runs somewhere; stop it there first
+   * @throws IllegalArgumentException if no relay of this name has left anything
    */
   public void forget() {
     String prefix = RelaySettings.lanePrefix(outbox, name);
@@ -160,8 +188,86 @@ public final class RelayControl {
                       + held.owner()
                       + "; stop it everywhere before it is forgotten");
             });
+    List<String> left = left();
+    if (left.isEmpty() && !log.exists()) {
+      throw unknownRelay();
+    }
+    left.forEach(checkpoints::delete);
+    // Else a relay that takes the name later would carry out what was decided about this one.
+    log.delete();
+  }
+
+  /** The checkpoints of the lanes, and what keeps the outbox while one of them is begun anew. */
+  private List<String> left() {
+    String prefix = outbox.checkpointPrefix();
+    List<Checkpoint> left = new ArrayList<>(checkpoints.list(prefix + name + "/"));
+    left.addAll(checkpoints.list(prefix + "restart:" + name + "/"));
+    checkpoints.load(prefix + "change:" + name).ifPresent(left::add);
+    return left.stream().map(Checkpoint::name).toList();
+  }
+
+  private IllegalArgumentException unknownRelay() {
+    String prefix = outbox.checkpointPrefix();
+    Set<String> known = new TreeSet<>();
     for (Checkpoint checkpoint : checkpoints.list(prefix)) {
-      checkpoints.delete(checkpoint.name());
+      String relay = checkpoint.name().substring(prefix.length());
+      known.add(relay.replaceFirst("^[a-z]+:", "").replaceFirst("/[0-9]+$", ""));
+    }
+    return new IllegalArgumentException(
+        "relay '" + name + "' has left nothing in this store; there are " + known);
+  }
+
+  private void refuseUnlessBegun(int lane) {
+    String prefix = RelaySettings.lanePrefix(outbox, name);
+    Set<Integer> lanes = new TreeSet<>();
+    Set<Integer> begun = new TreeSet<>();
+    for (Checkpoint checkpoint : checkpoints.list(prefix)) {
+      LaneReport report = LaneReport.of(checkpoint);
+      int number = Integer.parseInt(checkpoint.name().substring(prefix.length()));
+      lanes.add(number);
+      if (report.state().isPresent() || report.error().isPresent()) {
+        begun.add(number);
+      }
+      int all = report.state().map(LaneState::lanes).orElse(0);
+      IntStream.range(0, all).forEach(lanes::add);
+    }
+    // Its owner may have found that the two sides don't fit together, and left nothing here.
+    for (Lease lease : leases.list(prefix)) {
+      begun.add(Integer.parseInt(lease.name().substring(prefix.length())));
+    }
+    lanes.addAll(begun);
+    if (lanes.isEmpty()) {
+      throw unknownRelay();
+    }
+    if (!lanes.contains(lane)) {
+      throw new IllegalArgumentException(
+          "relay '" + name + "' has no lane " + lane + "; there are " + lanes);
+    }
+    if (!begun.contains(lane)) {
+      throw new IllegalArgumentException(
+          "lane " + lane + " of relay '" + name + "' has not begun, so it can't be restarted");
+    }
+  }
+
+  private void refuseUnlessWaiting(UUID id) {
+    List<UUID> waiting =
+        checkpoints.list(RelaySettings.lanePrefix(outbox, name)).stream()
+            .flatMap(checkpoint -> LaneReport.of(checkpoint).state().stream())
+            .flatMap(
+                state ->
+                    Stream.concat(
+                        Stream.ofNullable(state.stopped()),
+                        state.parked().stream().map(LaneState.Parked::refusal)))
+            .map(RefusedMessage::id)
+            .toList();
+    if (!waiting.contains(id)) {
+      throw new IllegalArgumentException(
+          "message "
+              + id
+              + " doesn't wait for a decision in relay '"
+              + name
+              + "'; those that do are "
+              + waiting);
     }
   }
 
@@ -181,6 +287,9 @@ public final class RelayControl {
       Position position) {
     if (who.isBlank() || why.isBlank()) {
       throw new IllegalArgumentException("say who decides, and why: both are kept");
+    }
+    if (id != null) {
+      refuseUnlessWaiting(id);
     }
     log.add(
         new ControlLog.Command(0, Instant.now(), who, why, action, id, type, data, lane, position));

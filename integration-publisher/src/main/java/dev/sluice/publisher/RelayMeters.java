@@ -36,6 +36,6 @@ interface RelayMeters {
   /** A batch was recorded by the broker. */
   void published(int lane, int messages);
 
-  /** A lane can't go on at the moment. */
+  /** A lane can't go on at the moment, or was taken away by another owner of its name. */
   void failed(int lane);
 }

@@ -1,5 +1,8 @@
 package dev.sluice.publisher;
 
+import dev.sluice.core.Payload;
+import dev.sluice.core.Position;
+import dev.sluice.core.coordination.Checkpoint;
 import dev.sluice.core.coordination.CheckpointStore;
 import dev.sluice.core.coordination.LeaseStore;
 import dev.sluice.core.outbox.MessagePublisher;
@@ -41,6 +44,26 @@ record RelaySettings(
 
   String leaseName(int lane) {
     return lanePrefix(outbox, name) + lane;
+  }
+
+  /** Keeps the outbox while the checkpoint of a lane is begun anew; no relay's name has a colon. */
+  String restartGuard(int lane) {
+    return outbox.checkpointPrefix() + "restart:" + name + "/" + lane;
+  }
+
+  /** Keeps the outbox while the checkpoints of all lanes are begun anew. */
+  String changeGuard() {
+    return outbox.checkpointPrefix() + "change:" + name;
+  }
+
+  /**
+   * Keeps the outbox from being pruned until the guard is deleted. One that somebody left who broke
+   * off stays as it is: it may be all that keeps the outbox.
+   */
+  void keepOutbox(String guard) {
+    if (checkpoints.load(guard).isEmpty()) {
+      checkpoints.save(Checkpoint.first(guard, Position.START, Payload.EMPTY, 0));
+    }
   }
 
   /** The lease of whoever changes the number of lanes; nobody opens a lane meanwhile. */

@@ -27,6 +27,7 @@ import org.junit.jupiter.api.AfterEach;
 public class KafkaFixture {
   protected static final URI SOURCE = URI.create("urn:test:bank");
   protected static final String DEPOSIT = "bank.deposit";
+  protected static final String NEW_TYPE = "bank.new";
 
   protected final String bootstrap = KafkaServer.shared().bootstrap();
   protected final String name = "t" + UUID.randomUUID().toString().substring(0, 8);
@@ -49,6 +50,15 @@ public class KafkaFixture {
     return KafkaMessagePublisher.builder(
             bootstrap, SOURCE, PublishedLanguage.builder().topic(name, 3, DEPOSIT).build())
         .timeout(Duration.ofSeconds(10));
+  }
+
+  /** That of a process of the next version, which publishes one type more. */
+  protected final KafkaMessagePublisher newer() {
+    return KafkaMessagePublisher.builder(
+            bootstrap,
+            SOURCE,
+            PublishedLanguage.builder().topic(name, 3, DEPOSIT, NEW_TYPE).build())
+        .build();
   }
 
   /** That of a process which does not reach the broker. */
@@ -74,6 +84,12 @@ public class KafkaFixture {
 
   protected UUID append(String key, String data) {
     return Messages.append(storage, DEPOSIT, key, data);
+  }
+
+  /** Of a size that the topic doesn't take. */
+  protected UUID appendRefused(String key) {
+    setTopic(name, "max.message.bytes", "10000");
+    return append(key, "x".repeat(20_000));
   }
 
   protected String progressTopic() {

@@ -3,6 +3,7 @@ package dev.sluice.publisher;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.core.Payload;
 import dev.sluice.core.Position;
 import dev.sluice.core.coordination.Checkpoint;
 import dev.sluice.core.coordination.CheckpointStore;
@@ -117,6 +118,8 @@ class LaneChangeTest extends KafkaFixture {
     }
     appendMore(40);
     try (Relay relay = relay().lanes(2).start()) {
+      assertThat(awaitStatus(Condition.FAILING).error().orElseThrow())
+          .contains("changed to 3 lanes", "Relay.changeLanes");
       assertThat(relay.changeLanes(5, "operator", "load")).isEqualTo(3);
       awaitLanes(3);
       assertThat(topic.byKey(appended)).isEqualTo(expected);
@@ -214,7 +217,7 @@ class LaneChangeTest extends KafkaFixture {
   @Test
   void aRefusedChangeLeavesEveryLaneAtWork() {
     String parked = keyOf(1, 2);
-    Messages.append(storage, "not.published", parked, "{}");
+    appendRefused(parked);
     try (Relay relay = relay().lanes(2).poison(PoisonPolicy.PARK_KEY).start()) {
       await(
           "parked",
@@ -300,9 +303,8 @@ class LaneChangeTest extends KafkaFixture {
           () -> control().status().get(1).position().equals(head) ? true : null);
     }
     storage.leases().release(held);
-    CheckpointStore pruned = new Pruned(storage.checkpoints(), storage.outbox());
     RelaySettings settings =
-        Relay.builder(name, storage.outbox(), pruned, storage.leases(), publisher)
+        Relay.builder(name, storage.outbox(), pruned(), storage.leases(), publisher)
             .leaseDuration(Duration.ofSeconds(2))
             .settings();
     assertThat(new LaneChange(settings).to(1, "operator", "load")).isEqualTo(1);
@@ -310,6 +312,98 @@ class LaneChangeTest extends KafkaFixture {
       assertThat(topic.byKey(appended)).isEqualTo(expected);
       // Nor does anything of the change hold back what is published.
       await("pruned", () -> storage.outbox().count(Position.START) == 1 ? true : null);
+    }
+  }
+
+  private CheckpointStore pruned() {
+    return new Pruned(storage.checkpoints(), storage.outbox());
+  }
+
+  @Test
+  void K4_whatARestartedLaneHasToPublishIsNotPrunedWhileItsCheckpointIsBegunAnew() {
+    publishMore(relay().keepPublished(), 2);
+    long ofLane1 = expected.keySet().stream().filter(key -> Lanes.of(key, 2) == 1).count();
+    int again = 2 * (int) ofLane1;
+    // The other lane's checkpoint, up to which all may be pruned, stays as it is.
+    Lease held = hold(0);
+    control().restart(1, Position.START, "operator", "consumers have lost all");
+    try (Relay relay =
+        Relay.builder(name, storage.outbox(), pruned(), storage.leases(), publisher)
+            .lanes(2)
+            .keepPublished()
+            .start()) {
+      assertThat(topic.read(appended + again)).hasSize(appended + again);
+      awaitCheckpoints("relay/" + name + "/0", "relay/" + name + "/1");
+    }
+    storage.leases().release(held);
+  }
+
+  private void awaitCheckpoints(String... names) {
+    await(
+        List.of(names) + " and no other",
+        () ->
+            storage.checkpoints().list(Outbox.RELAY_PREFIX).stream()
+                    .map(Checkpoint::name)
+                    .toList()
+                    .equals(List.of(names))
+                ? true
+                : null);
+  }
+
+  @Test
+  void whatARestartThatBrokeOffHasLeftDoesNotHoldPruningBack() {
+    publishMore(relay().keepPublished(), 1);
+    storage.checkpoints().delete("relay/" + name + "/0");
+    storage
+        .checkpoints()
+        .save(Checkpoint.first("relay/restart:" + name + "/0", Position.START, Payload.EMPTY, 0));
+    try (Relay relay = relay().start()) {
+      await("pruned", () -> storage.outbox().count(Position.START) == 1 ? true : null);
+      awaitCheckpoints("relay/" + name + "/0");
+    }
+    assertThat(topic.byKey(appended)).isEqualTo(expected);
+  }
+
+  @Test
+  void aLeftoverOfAChangeThatBrokeOffKeepsTheOutboxUntilTheLanesHaveBegun() {
+    publishMore(relay().keepPublished(), 2);
+    Lease held = hold(0);
+    appendMore(40);
+    Position head = storage.outbox().head();
+    try (Relay relay = relay().lanes(2).keepPublished().start()) {
+      await(
+          "lane 1 is through",
+          () -> control().status().get(1).position().equals(head) ? true : null);
+    }
+    storage.leases().release(held);
+    // As if the process had died when it had deleted the checkpoint of lane 0.
+    storage
+        .checkpoints()
+        .save(Checkpoint.first("relay/change:" + name, Position.START, Payload.EMPTY, 0));
+    storage.checkpoints().delete("relay/" + name + "/0");
+    RelaySettings settings =
+        Relay.builder(name, storage.outbox(), pruned(), storage.leases(), publisher)
+            .leaseDuration(Duration.ofSeconds(2))
+            .settings();
+    assertThat(new LaneChange(settings).to(1, "operator", "load")).isEqualTo(1);
+    try (Relay relay = relay().start()) {
+      assertThat(topic.byKey(appended)).isEqualTo(expected);
+    }
+  }
+
+  @Test
+  void K4_aChangeThatTheBrokerHasNoRoomForLeavesEveryLaneAtWork() {
+    createTopic(progressTopic(), 1, Map.of("cleanup.policy", "compact"));
+    try (KafkaMessagePublisher strict = publisher().createTopics(false).build();
+        Relay relay = relay(strict).start()) {
+      append("a", "1");
+      assertThat(topic.read(1)).hasSize(1);
+      assertThatThrownBy(() -> relay.changeLanes(2, "operator", "load"))
+          .isInstanceOf(BrokerUnavailableException.class)
+          .hasMessageContaining("has 1 partition(s) for 2 lanes");
+      append("a", "2");
+      assertThat(topic.byKey(2)).isEqualTo(Map.of("a", List.of("1", "2")));
+      assertThat(control().decisions()).isEmpty();
     }
   }
 
@@ -382,6 +476,27 @@ class LaneChangeTest extends KafkaFixture {
   }
 
   @Test
+  void aLaneThatIsNoMoreIsHeldByNobody() throws InterruptedException {
+    publishMore(relay(), 3);
+    assertThat(change(publisher).to(2, "operator", "load")).isEqualTo(2);
+    // It finds the lane sealed, and holding it would count as a share of the lanes.
+    LaneRunner third =
+        new LaneRunner(
+            relay().leaseDuration(Duration.ofMinutes(5)).settings(),
+            2,
+            () -> true,
+            () -> false,
+            found -> {},
+            Runnable::run);
+    Thread thread = Thread.ofPlatform().start(third);
+    await("it has looked", () -> third.failures() > 0 ? true : null);
+    await("given back", () -> storage.leases().list("relay/" + name + "/").isEmpty() ? true : null);
+    third.close();
+    thread.join();
+    assertThat(control().status()).hasSize(2).allMatch(lane -> lane.error().isEmpty());
+  }
+
+  @Test
   void aProcessThatIsLeftWithoutALaneFindsThoseThatWereAdded() {
     try (Relay relay = relay().lanes(1).start()) {
       awaitLanes(1);
@@ -402,7 +517,7 @@ class LaneChangeTest extends KafkaFixture {
   @Test
   void theBacklogIsThatOfTheLane() {
     // The other lane's messages are between those that the stopped one has not passed.
-    UUID stops = Messages.append(storage, "not.published", keyOf(0, 2), "{}");
+    UUID stops = appendRefused(keyOf(0, 2));
     for (int i = 0; i < 10; i++) {
       append(keyOf(1, 2), "" + i);
     }
@@ -418,7 +533,7 @@ class LaneChangeTest extends KafkaFixture {
 
   @Test
   void aParkedKeyIsDecidedFirst() {
-    Messages.append(storage, "not.published", "a", "{}");
+    appendRefused("a");
     try (Relay relay = relay().poison(PoisonPolicy.PARK_KEY).start()) {
       await(
           "parked",

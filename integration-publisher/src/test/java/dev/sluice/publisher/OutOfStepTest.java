@@ -6,18 +6,23 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.sluice.adapter.inmemory.InMemoryStorage;
 import dev.sluice.core.Payload;
 import dev.sluice.core.Position;
+import dev.sluice.core.Registration;
 import dev.sluice.core.coordination.Checkpoint;
 import dev.sluice.core.event.EventIds;
 import dev.sluice.core.outbox.BrokerUnavailableException;
 import dev.sluice.core.outbox.MessagePublisher;
+import dev.sluice.core.outbox.Outbox;
+import dev.sluice.core.outbox.OutboxMessage;
 import dev.sluice.core.outbox.Progress;
 import dev.sluice.publisher.LaneStatus.Condition;
 import dev.sluice.publisher.kafka.KafkaMessagePublisher;
 import dev.sluice.publisher.kafka.PublishedLanguage;
+import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
 
 @SuppressWarnings("try")
@@ -202,10 +207,9 @@ class OutOfStepTest extends KafkaFixture {
     try (Relay relay = relay().start()) {
       assertThat(topic.read(2)).hasSize(2);
       // Decisions that the backup doesn't have, and the broker knows as carried out.
-      control().skip(EventIds.next(), "operator", "a test");
-      control().resume(EventIds.next(), "operator", "a test");
       ControlLog decisions = new ControlLog(storage.checkpoints(), name);
-      long last = decisions.all().get(1).number();
+      decisions.add(aDecision());
+      long last = decisions.add(aDecision());
       await("carried out", () -> state().applied() == last ? true : null);
       append("a", "3 (after the backup)");
       assertThat(topic.read(3)).hasSize(3);
@@ -218,7 +222,9 @@ class OutOfStepTest extends KafkaFixture {
     append("a", "4 (new)");
     try (Relay relay = relay().start()) {
       String error = awaitErrorWithoutCheckpoint(relay);
-      assertThat(error).contains("restored from a backup", "RelayControl.restart");
+      assertThat(error)
+          .contains(
+              "restored from a backup", "another service", "named " + name, "RelayControl.restart");
       assertThat(topic.read(3)).hasSize(3);
       control()
           .restart(
@@ -226,6 +232,56 @@ class OutOfStepTest extends KafkaFixture {
       assertThat(topic.byKey(6).get("a"))
           .containsExactly(
               "1", "2 (after the backup)", "3 (after the backup)", "2 (new)", "3 (new)", "4 (new)");
+    }
+  }
+
+  /** What a pool of connections makes of a failover. */
+  private record Switched(AtomicReference<Outbox> now) implements Outbox {
+    @Override
+    public List<OutboxMessage> read(Position after, int limit) {
+      return now.get().read(after, limit);
+    }
+
+    @Override
+    public Position head() {
+      return now.get().head();
+    }
+
+    @Override
+    public long count(Position after) {
+      return now.get().count(after);
+    }
+
+    @Override
+    public int prune(int max) {
+      return 0;
+    }
+
+    @Override
+    public Registration onAppend(Runnable hint) {
+      return () -> {};
+    }
+  }
+
+  @Test
+  void aFailoverThatLosesTheLastCommitsIsNoticedByALaneThatIsAtWork() {
+    InMemoryStorage replica = InMemoryStorage.create();
+    UUID first = EventIds.next();
+    for (InMemoryStorage each : List.of(storage, replica)) {
+      Messages.append(each, first, DEPOSIT, "a", "1");
+    }
+    append("a", "2 (lost in the failover)");
+    AtomicReference<Outbox> now = new AtomicReference<>(storage.outbox());
+    try (Relay relay =
+        Relay.builder(name, new Switched(now), storage.checkpoints(), storage.leases(), publisher)
+            .start()) {
+      assertThat(topic.read(2)).hasSize(2);
+      // In the place of what was lost there are others, and more behind them.
+      Messages.append(replica, DEPOSIT, "a", "2 (new)");
+      Messages.append(replica, DEPOSIT, "a", "3 (new)");
+      now.set(replica.outbox());
+      assertThat(awaitError()).contains("RelayControl.restart", "failed over");
+      assertThat(topic.byKey(2)).isEqualTo(Map.of("a", List.of("1", "2 (lost in the failover)")));
     }
   }
 
@@ -248,6 +304,20 @@ class OutOfStepTest extends KafkaFixture {
       storage.outbox().prune(1);
       assertThat(awaitError()).contains("the outbox has nothing there", "RelayControl.restart");
     }
+  }
+
+  private static ControlLog.Command aDecision() {
+    return new ControlLog.Command(
+        0,
+        Instant.now(),
+        "operator",
+        "a test",
+        ControlLog.Action.SKIP,
+        EventIds.next(),
+        "",
+        "",
+        -1,
+        Position.START);
   }
 
   private LaneState state() {

@@ -1,13 +1,17 @@
 package dev.sluice.publisher;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.adapter.inmemory.InMemoryStorage;
 import dev.sluice.core.Position;
 import dev.sluice.core.outbox.MessagePublisher;
+import dev.sluice.core.outbox.Outbox;
 import dev.sluice.core.outbox.OutboxMessage;
+import java.lang.reflect.Proxy;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 
 class OutboxReaderTest {
@@ -32,6 +36,36 @@ class OutboxReaderTest {
 
     @Override
     public void close() {}
+  }
+
+  /** Another outbox from the second read on. */
+  private static Outbox failingOver(Outbox first, Outbox second) {
+    AtomicInteger reads = new AtomicInteger();
+    return (Outbox)
+        Proxy.newProxyInstance(
+            Outbox.class.getClassLoader(),
+            new Class<?>[] {Outbox.class},
+            (proxy, method, args) ->
+                method.invoke(reads.getAndIncrement() == 0 ? first : second, args));
+  }
+
+  @Test
+  void aPageIsOfOneOutbox() {
+    InMemoryStorage replica = InMemoryStorage.create();
+    for (int i = 0; i < 150; i++) {
+      Messages.append(storage, "t", "k", "" + i);
+      Messages.append(replica, "t", "k", "" + i);
+    }
+    RelaySettings settings =
+        Relay.builder(
+                "r",
+                failingOver(storage.outbox(), replica.outbox()),
+                storage.checkpoints(),
+                storage.leases(),
+                new Nowhere())
+            .settings();
+    OutboxReader reader = new OutboxReader(settings, Runnable::run);
+    assertThatThrownBy(() -> reader.read(Position.START)).isInstanceOf(OutOfStepException.class);
   }
 
   @Test

@@ -2,6 +2,9 @@ package dev.sluice.publisher;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sluice.core.Payload;
+import dev.sluice.core.Position;
+import dev.sluice.core.coordination.Checkpoint;
 import dev.sluice.publisher.LaneStatus.Condition;
 import dev.sluice.publisher.kafka.KafkaMessagePublisher;
 import java.util.List;
@@ -16,6 +19,24 @@ class PoisonTest extends KafkaFixture {
 
   private void limit(int bytes) {
     setTopic(name, "max.message.bytes", "" + bytes);
+  }
+
+  @Test
+  void K5_aReplacementOfATypeThatIsNotPublishedLeavesTheMessageRefused() {
+    UUID poison = appendRefused("a");
+    append("b", "1");
+    try (Relay relay = relay().poison(PoisonPolicy.PARK_KEY).start()) {
+      awaitParked();
+      control().replace(poison, "bank.depost", "{}", "operator", "a typo");
+      await(
+          "refused",
+          () ->
+              awaitParked().parked().get(0).first().reason().contains("bank.depost") ? true : null);
+      append("b", "2");
+      assertThat(topic.byKey(2)).isEqualTo(Map.of("b", List.of("1", "2")));
+      control().skip(poison, "operator", "test data");
+      awaitNothingParked();
+    }
   }
 
   @Test
@@ -113,17 +134,35 @@ class PoisonTest extends KafkaFixture {
 
   @Test
   void K5_aParkedMessageIsReplaced_andTheRestOfItsKeyFollows() {
-    UUID unknown = Messages.append(storage, "not.published", "a", "{}");
+    UUID poison = appendRefused("a");
     append("a", "2");
     append("b", "3");
     try (Relay relay = relay().poison(PoisonPolicy.PARK_KEY).start()) {
       assertThat(topic.byKey(1)).isEqualTo(Map.of("b", List.of("3")));
       LaneStatus status = awaitParked();
-      assertThat(status.parked().get(0).first().reason())
-          .contains("not.published", "PublishedLanguage");
-      control().replace(unknown, DEPOSIT, "{\"instead\":1}", "operator", "wrong type");
+      assertThat(status.parked().get(0).first().reason()).contains("max.message.bytes", name);
+      control().replace(poison, DEPOSIT, "{\"instead\":1}", "operator", "wrong type");
       assertThat(topic.byKey(3))
           .isEqualTo(Map.of("a", List.of("{\"instead\":1}", "2"), "b", List.of("3")));
+    }
+  }
+
+  @Test
+  void K2_K5_whatIsResumedIsLeftToWhoPublishesItsTypes() {
+    UUID poison = appendRefused("a");
+    Messages.append(storage, NEW_TYPE, "a", "2");
+    append("a", "3");
+    try (Relay relay = relay().poison(PoisonPolicy.PARK_KEY).start()) {
+      awaitParked();
+      limit(100_000);
+      control().resume(poison, "operator", "limit raised");
+      assertThat(topic.byKey(1)).isEqualTo(Map.of("a", List.of(LARGE)));
+      assertThat(awaitStatus(Condition.FAILING).error().orElseThrow()).contains(NEW_TYPE);
+    }
+    try (KafkaMessagePublisher newer = newer();
+        Relay relay = relay(newer).poison(PoisonPolicy.PARK_KEY).start()) {
+      assertThat(topic.byKey(3)).isEqualTo(Map.of("a", List.of(LARGE, "2", "3")));
+      awaitNothingParked();
     }
   }
 
@@ -136,10 +175,70 @@ class PoisonTest extends KafkaFixture {
         });
   }
 
+  /** Parks a message and leaves; what is decided next is read in one go. */
+  private UUID parkAndLeave() {
+    limit(10_000);
+    UUID poison = append("a", LARGE);
+    append("a", "2");
+    append("b", "3");
+    append("b", "4");
+    try (Relay relay = relay().poison(PoisonPolicy.PARK_KEY).start()) {
+      awaitParked();
+      assertThat(topic.byKey(2)).isEqualTo(Map.of("b", List.of("3", "4")));
+    }
+    return poison;
+  }
+
+  @Test
+  void K5_whoDecidesSecondAboutAParkedMessageChangesNothing() {
+    UUID poison = parkAndLeave();
+    control().skip(poison, "ada", "test data");
+    control().skip(poison, "bob", "test data, too");
+    try (Relay relay = relay().poison(PoisonPolicy.PARK_KEY).start()) {
+      assertThat(topic.byKey(3)).isEqualTo(Map.of("a", List.of("2"), "b", List.of("3", "4")));
+      awaitNothingParked();
+    }
+  }
+
+  @Test
+  void K5_whatIsBeingResumedIsNotSkipped() {
+    UUID poison = parkAndLeave();
+    limit(100_000);
+    control().resume(poison, "ada", "limit raised");
+    control().skip(poison, "bob", "is it still parked?");
+    try (Relay relay = relay().poison(PoisonPolicy.PARK_KEY).start()) {
+      assertThat(topic.byKey(4))
+          .isEqualTo(Map.of("a", List.of(LARGE, "2"), "b", List.of("3", "4")));
+      awaitNothingParked();
+    }
+  }
+
+  @Test
+  void K5_aDecisionAboutAMessageThatIsGoneSaysSo_andIsNotTriedForEver() {
+    UUID poison = parkAndLeave();
+    control().skip(poison, "ada", "test data");
+    // Somebody has all removed but the last message, by which the lane knows the outbox.
+    String checkpoint = "relay/" + name + "/0";
+    Position third = storage.outbox().read(Position.START, 3).get(2).position();
+    storage.checkpoints().delete(checkpoint);
+    storage.checkpoints().save(Checkpoint.first(checkpoint, third, Payload.EMPTY, 0));
+    storage.outbox().prune(3);
+    try (Relay relay = relay().poison(PoisonPolicy.PARK_KEY).start()) {
+      await(
+          "said",
+          () ->
+              awaitParked().parked().get(0).first().reason().contains("no longer in the outbox")
+                  ? true
+                  : null);
+      control().resume(poison, "ada", "what is left of the key");
+      awaitNothingParked();
+    }
+  }
+
   @Test
   void K5_tooManyParkedKeysStopTheLane() {
     for (String key : List.of("a", "b", "c")) {
-      Messages.append(storage, "not.published", key, "{}");
+      appendRefused(key);
     }
     try (Relay relay = relay().poison(PoisonPolicy.PARK_KEY).maxParkedKeys(2).start()) {
       LaneStatus stopped = awaitStatus(Condition.STOPPED);
@@ -150,7 +249,7 @@ class PoisonTest extends KafkaFixture {
 
   @Test
   void K5_attemptsAreCountedAcrossRestarts() {
-    Messages.append(storage, "not.published", "a", "{}");
+    appendRefused("a");
     int before;
     try (Relay relay = relay().maxAttempts(1_000).start()) {
       before = await("two attempts", () -> attempts() >= 2 ? attempts() : null);

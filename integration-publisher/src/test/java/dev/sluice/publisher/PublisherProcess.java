@@ -60,6 +60,7 @@ final class PublisherProcess implements AutoCloseable {
   static final String TYPE = "bank.deposit";
 
   private static final String NOW = "now";
+  private static final String OVER = "over";
 
   /** Long enough to be killed or stopped in. */
   private static final Duration MOMENT = Duration.ofMillis(200);
@@ -172,9 +173,18 @@ final class PublisherProcess implements AutoCloseable {
 
   /** Returns when a slow process is where it waits a moment. */
   void awaitMoment() {
+    await(NOW);
+  }
+
+  /** Returns when a slow process has published a batch, or was refused. */
+  void awaitOutcome() {
+    await(OVER);
+  }
+
+  private void await(String word) {
     try {
       for (String line = output.readLine(); line != null; line = output.readLine()) {
-        if (line.equals(NOW)) {
+        if (line.equals(word)) {
           return;
         }
       }
@@ -252,9 +262,7 @@ final class PublisherProcess implements AutoCloseable {
                     mode == Mode.BACKFILL ? History.missed(storage) : storage.outbox(),
                     storage.checkpoints(),
                     storage.leases(),
-                    mode.isSlow() && mode != Mode.SLOW_COMMIT
-                        ? new SlowPublisher(kafka, mode == Mode.TORN)
-                        : kafka)
+                    mode.isSlow() ? new SlowPublisher(kafka, mode) : kafka)
                 .lanes(Integer.parseInt(args[6]))
                 // Without fencing a busy machine must not make zombies.
                 .leaseDuration(mode == Mode.AT_LEAST_ONCE ? LEASE.multipliedBy(3) : LEASE)
@@ -320,11 +328,10 @@ final class PublisherProcess implements AutoCloseable {
     return new HikariDataSource(config);
   }
 
-  private record SlowPublisher(MessagePublisher publisher, boolean torn)
-      implements MessagePublisher {
+  private record SlowPublisher(MessagePublisher publisher, Mode mode) implements MessagePublisher {
     @Override
     public Lane open(String relay, int lane) {
-      return new SlowLane(publisher.open(relay, lane), torn);
+      return new SlowLane(publisher.open(relay, lane), mode);
     }
 
     @Override
@@ -334,11 +341,13 @@ final class PublisherProcess implements AutoCloseable {
   private static final class SlowLane implements MessagePublisher.Lane {
     private final MessagePublisher.Lane lane;
     private final boolean torn;
+    private final boolean waits;
     private Progress former;
 
-    SlowLane(MessagePublisher.Lane lane, boolean torn) {
+    SlowLane(MessagePublisher.Lane lane, Mode mode) {
       this.lane = lane;
-      this.torn = torn;
+      this.torn = mode == Mode.TORN;
+      this.waits = mode != Mode.SLOW_COMMIT;
       this.former = lane.progress().orElse(new Progress(Position.START, ""));
     }
 
@@ -349,14 +358,20 @@ final class PublisherProcess implements AutoCloseable {
 
     @Override
     public void publish(List<OutboxMessage> messages, Progress reached) {
-      if (!messages.isEmpty()) {
-        if (torn) {
-          lane.publish(messages, former);
+      try {
+        if (!messages.isEmpty()) {
+          if (torn) {
+            lane.publish(messages, former);
+          }
+          if (waits) {
+            moment();
+          }
         }
-        moment();
+        lane.publish(torn ? List.of() : messages, reached);
+        former = reached;
+      } finally {
+        System.out.println(OVER);
       }
-      lane.publish(torn ? List.of() : messages, reached);
-      former = reached;
     }
 
     @Override

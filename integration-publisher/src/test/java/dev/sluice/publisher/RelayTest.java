@@ -8,10 +8,13 @@ import dev.sluice.core.Position;
 import dev.sluice.core.Registration;
 import dev.sluice.core.coordination.Checkpoint;
 import dev.sluice.core.coordination.Lease;
+import dev.sluice.core.coordination.LeaseStore;
 import dev.sluice.core.event.EventIds;
 import dev.sluice.core.event.NewEvent;
 import dev.sluice.core.event.StreamId;
+import dev.sluice.core.outbox.BrokerUnavailableException;
 import dev.sluice.core.outbox.IntegrationMessage;
+import dev.sluice.core.outbox.MessagePublisher;
 import dev.sluice.core.outbox.Outbox;
 import dev.sluice.core.outbox.OutboxMessage;
 import dev.sluice.core.store.Append;
@@ -21,13 +24,17 @@ import dev.sluice.publisher.kafka.KafkaMessagePublisher;
 import dev.sluice.publisher.kafka.PublishedLanguage;
 import io.cloudevents.CloudEvent;
 import io.cloudevents.SpecVersion;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.net.URI;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.junit.jupiter.api.Test;
@@ -207,6 +214,228 @@ class RelayTest extends KafkaFixture {
                     ? true
                     : null);
       }
+    }
+  }
+
+  @Test
+  void K4_aTypeThatOnlyTheNextVersionPublishesIsLeftToIt() {
+    try (KafkaMessagePublisher newer = newer();
+        Relay old = relay().owner("old").start()) {
+      append("a", "1");
+      assertThat(topic.read(1)).hasSize(1);
+      try (Relay next = relay(newer).owner("new").start()) {
+        append("a", "2");
+        Messages.append(storage, NEW_TYPE, "a", "3");
+        append("b", "4");
+        assertThat(topic.byKey(4))
+            .isEqualTo(Map.of("a", List.of("1", "2", "3"), "b", List.of("4")));
+      }
+    }
+  }
+
+  @Test
+  void K4_aTypeThatIsPublishedNowhereIsNoReasonToDecide_andKeepsNothingBackThatStandsBefore() {
+    append("a", "1");
+    Messages.append(storage, NEW_TYPE, "a", "2");
+    append("b", "3");
+    try (Relay relay = relay().poison(PoisonPolicy.PARK_KEY).maxAttempts(1).start()) {
+      assertThat(topic.byKey(1)).isEqualTo(Map.of("a", List.of("1")));
+      LaneStatus failing = awaitStatus(Condition.FAILING);
+      assertThat(failing.error().orElseThrow()).contains(NEW_TYPE, "PublishedLanguage");
+      assertThat(failing.parked()).isEmpty();
+    }
+    try (KafkaMessagePublisher newer = newer();
+        Relay relay = relay(newer).start()) {
+      assertThat(topic.byKey(3)).isEqualTo(Map.of("a", List.of("1", "2"), "b", List.of("3")));
+    }
+  }
+
+  private void assertThatAHealthyOneTakesOverFrom(MessagePublisher broken) {
+    append("a", "1");
+    try (Relay first = relay(broken).owner("broken").start()) {
+      assertThat(awaitStatus(Condition.FAILING).owner()).contains("broken");
+      try (Relay second = relay().owner("healthy").start()) {
+        assertThat(topic.byKey(1)).isEqualTo(Map.of("a", List.of("1")));
+      }
+    }
+  }
+
+  @Test
+  void K4_whoCanNotOpenALaneLeavesItToOthers() {
+    assertThatAHealthyOneTakesOverFrom(
+        new MessagePublisher() {
+          @Override
+          public Lane open(String relay, int lane) {
+            throw new NoClassDefFoundError("of a library that is missing here");
+          }
+
+          @Override
+          public void close() {}
+        });
+  }
+
+  @Test
+  void K4_whoOpensALaneAndCanNotPublishLeavesItToOthers() {
+    assertThatAHealthyOneTakesOverFrom(
+        new Intercepted(
+            publisher,
+            (lane, messages) -> {
+              if (!messages.isEmpty()) {
+                throw new IllegalStateException("broken in this process");
+              }
+            }));
+  }
+
+  @Test
+  void failuresOfAWhileAgoDoNotMakeALaneWaitLonger() throws InterruptedException {
+    AtomicInteger left = new AtomicInteger(3);
+    MessagePublisher flaky =
+        new Intercepted(
+            publisher,
+            (lane, messages) -> {
+              if (!messages.isEmpty() && left.getAndDecrement() > 0) {
+                throw new BrokerUnavailableException("away for a moment");
+              }
+            });
+    append("a", "1");
+    LaneRunner runner =
+        new LaneRunner(
+            relay(flaky).settings(), 0, () -> true, () -> false, found -> {}, Runnable::run);
+    Thread thread = Thread.ofPlatform().start(runner);
+    await("failures", () -> runner.failures() > 1 ? true : null);
+    assertThat(topic.read(1)).hasSize(1);
+    await("forgotten", () -> runner.failures() == 0 ? true : null);
+    runner.close();
+    thread.join();
+  }
+
+  @Test
+  void K4_aChangeInARelayWhoseNameBeginsLikeThisOnesIsNoneOfIts() {
+    String change = "relay-change/" + name + "-backfill";
+    assertThat(storage.leases().acquire(change, "another", Duration.ofMinutes(5))).isPresent();
+    append("a", "1");
+    try (Relay relay = relay().start()) {
+      assertThat(topic.byKey(1)).isEqualTo(Map.of("a", List.of("1")));
+    }
+  }
+
+  /** An outbox whose messages take for ever to be counted. */
+  private record Uncountable(Outbox outbox, CountDownLatch counting, CountDownLatch counted)
+      implements Outbox {
+    @Override
+    public List<OutboxMessage> read(Position after, int limit) {
+      return outbox.read(after, limit);
+    }
+
+    @Override
+    public Position head() {
+      return outbox.head();
+    }
+
+    @Override
+    public long count(Position after) {
+      counting.countDown();
+      try {
+        counted.await();
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
+      return outbox.count(after);
+    }
+
+    @Override
+    public int prune(int max) {
+      return outbox.prune(max);
+    }
+
+    @Override
+    public Registration onAppend(Runnable hint) {
+      return outbox.onAppend(hint);
+    }
+  }
+
+  private record Counted(LeaseStore leases, AtomicInteger renewals) implements LeaseStore {
+    @Override
+    public Optional<Lease> acquire(String name, String owner, Duration duration) {
+      return leases.acquire(name, owner, duration);
+    }
+
+    @Override
+    public Lease renew(Lease lease, Duration duration) {
+      renewals.incrementAndGet();
+      return leases.renew(lease, duration);
+    }
+
+    @Override
+    public void release(Lease lease) {
+      leases.release(lease);
+    }
+
+    @Override
+    public List<Lease> list(String prefix) {
+      return leases.list(prefix);
+    }
+  }
+
+  @Test
+  void leasesAreRenewedHoweverLongTheMetersTake() throws InterruptedException {
+    CountDownLatch counting = new CountDownLatch(1);
+    CountDownLatch counted = new CountDownLatch(1);
+    AtomicInteger renewals = new AtomicInteger();
+    append("a", "1");
+    // Nothing is published, so that there is something to count.
+    try (KafkaMessagePublisher cutOff = cutOff();
+        Relay relay =
+            Relay.builder(
+                    name,
+                    new Uncountable(storage.outbox(), counting, counted),
+                    storage.checkpoints(),
+                    new Counted(storage.leases(), renewals),
+                    cutOff)
+                .leaseDuration(Duration.ofSeconds(1))
+                .meters(new SimpleMeterRegistry())
+                .start()) {
+      assertThat(counting.await(60, TimeUnit.SECONDS)).isTrue();
+      int before = renewals.get();
+      await("renewed again and again", () -> renewals.get() > before + 10 ? true : null);
+      counted.countDown();
+    }
+  }
+
+  @Test
+  void whoIsFencedCountsItAmongItsFailures() {
+    SimpleMeterRegistry meters = new SimpleMeterRegistry();
+    append("a", "1");
+    try (Relay relay = relay().meters(meters).start()) {
+      assertThat(topic.read(1)).hasSize(1);
+      publisher.open(name, 0).close();
+      append("a", "2");
+      assertThat(topic.byKey(2)).isEqualTo(Map.of("a", List.of("1", "2")));
+      assertThat(meters.get("sluice.relay.failures").tag("lane", "0").counter().count())
+          .isEqualTo(1);
+    }
+  }
+
+  @Test
+  void aRelayThatBeginsCarriesOutNothingThatWasDecidedBefore() {
+    append("a", "1");
+    append("a", "2");
+    // Left of one with the same name, of which the store and the broker know nothing more.
+    new ControlLog(storage.checkpoints(), name)
+        .add(
+            new ControlLog.Command(
+                0,
+                Instant.EPOCH,
+                "operator",
+                "a year ago",
+                ControlLog.Action.RESTART,
+                null,
+                "",
+                "",
+                0,
+                storage.outbox().head()));
+    try (Relay relay = relay().start()) {
+      assertThat(topic.byKey(2)).isEqualTo(Map.of("a", List.of("1", "2")));
     }
   }
 

@@ -26,7 +26,10 @@ public final class Topic {
     this.name = name;
   }
 
-  /** Reads until {@code count} records were found, and a little longer to notice more than that. */
+  /**
+   * Reads until {@code count} records were found and everything is read that was committed by then,
+   * and a little longer to notice more than that.
+   */
   public List<ConsumerRecord<String, CloudEvent>> read(int count) {
     Map<String, Object> config =
         Map.of(
@@ -50,10 +53,16 @@ public final class Topic {
       while (System.nanoTime() < deadline && (found.size() < count || !quiet)) {
         int before = found.size();
         consumer.poll(Duration.ofMillis(300)).forEach(found::add);
-        quiet = found.size() == before;
+        quiet = found.size() == before && found.size() >= count && isAtEnd(consumer, partitions);
       }
     }
     return found;
+  }
+
+  /** Whether nothing that was committed is left to be fetched. */
+  private static boolean isAtEnd(KafkaConsumer<?, ?> committed, List<TopicPartition> partitions) {
+    return committed.endOffsets(partitions).entrySet().stream()
+        .allMatch(end -> committed.position(end.getKey()) >= end.getValue());
   }
 
   /** The data of all records by key, in the order of the topic. */

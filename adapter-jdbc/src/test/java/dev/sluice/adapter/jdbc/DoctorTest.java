@@ -218,6 +218,22 @@ class DoctorTest {
                     && !problem.contains("delete"));
   }
 
+  @Test
+  void itKnowsARestartOfALane() {
+    append();
+    storage
+        .checkpoints()
+        .save(Checkpoint.first("relay/restart:bank/0", Position.START, Payload.EMPTY, 0));
+    Lease lane = hold("relay/bank/0");
+    assertThat(Doctor.examine(pool, "sluice").problems()).isEmpty();
+    storage.leases().release(lane);
+    assertThat(Doctor.examine(pool, "sluice").problems())
+        .singleElement()
+        .asString()
+        .startsWith("relay/restart:bank/0 is left of a restart")
+        .contains("start the relay", "RelayControl.forget()");
+  }
+
   private Lease hold(String lease) {
     return storage.leases().acquire(lease, "me", Duration.ofHours(1)).orElseThrow();
   }

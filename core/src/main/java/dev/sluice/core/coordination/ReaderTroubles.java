@@ -27,6 +27,7 @@ public final class ReaderTroubles {
   private static final String SUBSCRIPTIONS = "subscription/";
   private static final String BACKFILLS = "backfill/";
   private static final String CHANGE = Outbox.RELAY_PREFIX + "change:";
+  private static final String RESTART = Outbox.RELAY_PREFIX + "restart:";
   private static final Pattern PUBLISHED = Pattern.compile("p1-[0-9]{1,18}");
   private static final String DECIDE = "; correct the cause, and resume, skip or replace it with ";
 
@@ -84,6 +85,15 @@ public final class ReaderTroubles {
     if (!name.startsWith(Outbox.RELAY_PREFIX) || held.contains(changeOfLanes(name))) {
       return Optional.empty();
     }
+    if (name.startsWith(RESTART)) {
+      return held.contains(Outbox.RELAY_PREFIX + name.substring(RESTART.length()))
+          ? Optional.empty()
+          : Optional.of(
+              name
+                  + " is left of a restart of a lane that broke off, and holds back pruning of the"
+                  + " outbox; start the relay, which removes it, or if it is retired, call"
+                  + " RelayControl.forget()");
+    }
     return Optional.of(
         name.startsWith(CHANGE)
             ? name
@@ -97,7 +107,10 @@ public final class ReaderTroubles {
   /** The lease under which the number of lanes of a relay is changed. */
   private static String changeOfLanes(String name) {
     String relay =
-        name.substring(name.startsWith(CHANGE) ? CHANGE.length() : Outbox.RELAY_PREFIX.length());
+        name.substring(
+            name.startsWith(CHANGE)
+                ? CHANGE.length()
+                : name.startsWith(RESTART) ? RESTART.length() : Outbox.RELAY_PREFIX.length());
     return "relay-change/" + relay.replaceFirst("/[0-9]+$", "");
   }
 

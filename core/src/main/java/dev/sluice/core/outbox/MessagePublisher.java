@@ -44,6 +44,8 @@ public interface MessagePublisher extends AutoCloseable {
      * @param reached replaces the progress
      * @throws MessageRefusedException if the broker will not take one of the messages; neither the
      *     messages nor the progress were published
+     * @throws TypeNotPublishedException if this publisher doesn't know where a message goes, and
+     *     that of another process may; neither the messages nor the progress were published
      * @throws LaneFencedException if the lane has a newer owner; nothing was published
      * @throws BrokerUnavailableException if the broker can't be reached; the outcome is unknown
      */

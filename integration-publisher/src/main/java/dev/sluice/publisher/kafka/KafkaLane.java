@@ -6,6 +6,7 @@ import dev.sluice.core.outbox.MessagePublisher;
 import dev.sluice.core.outbox.MessageRefusedException;
 import dev.sluice.core.outbox.OutboxMessage;
 import dev.sluice.core.outbox.Progress;
+import dev.sluice.core.outbox.TypeNotPublishedException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -141,10 +142,11 @@ final class KafkaLane implements MessagePublisher.Lane {
   private ProducerRecord<byte[], byte[]> checked(OutboxMessage message) {
     PublishedLanguage.Route route = publisher.language().route(message.message().type());
     if (route == null) {
-      throw new MessageRefusedException(
+      throw new TypeNotPublishedException(
           message,
-          "no topic is named for its type, so it isn't part of the published language: add the"
-              + " type with PublishedLanguage.builder().topic(…)");
+          "no topic is named for its type in this process, which leaves it to others meanwhile: run"
+              + " a version that publishes it, or add the type here with"
+              + " PublishedLanguage.builder().topic(…)");
     }
     ProducerRecord<byte[], byte[]> record =
         publisher.cloudEvents().record(message.message(), route);

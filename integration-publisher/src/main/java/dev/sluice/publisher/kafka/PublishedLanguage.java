@@ -13,7 +13,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Which integration event types leave the bounded context, and through which topic. A type that is
- * not listed here is refused, so nothing leaves by accident.
+ * not listed here is not published, so nothing leaves by accident; its lane waits for a process
+ * that lists it.
  *
  * <p>Immutable; safe for use by any number of threads.
  */
