@@ -142,8 +142,7 @@ class BackfillTest extends KafkaFixture {
   private String error(Outbox outbox) {
     try (KafkaMessagePublisher both = both();
         Relay relay =
-            Relay.builder(
-                    name + "-backfill", outbox, storage.checkpoints(), storage.leases(), both)
+            Relay.builder(name + "-backfill", outbox, storage.checkpoints(), storage.leases(), both)
                 .start()) {
       return await(
           "failing",
