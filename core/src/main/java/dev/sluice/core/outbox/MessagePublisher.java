@@ -44,7 +44,8 @@ public interface MessagePublisher extends AutoCloseable {
      * @param reached replaces the progress
      * @throws MessageRefusedException if the broker will not take one of the messages; neither the
      *     messages nor the progress were published
-     * @throws LaneFencedException if the lane has a newer owner; nothing was published
+     * @throws LaneFencedException if the lane has a newer owner; nothing was published, unless the
+     *     broker had accepted all of it before and the answer was lost
      * @throws BrokerUnavailableException if the broker can't be reached; the outcome is unknown
      */
     void publish(List<OutboxMessage> messages, Progress reached);
