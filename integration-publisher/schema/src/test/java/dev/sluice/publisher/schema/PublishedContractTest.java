@@ -151,8 +151,7 @@ class PublishedContractTest {
 
   record Open(List<Money> money) implements IntegrationEvent {}
 
-  record Marked(
-      @JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "kind") Payer payer)
+  record Marked(@JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "kind") Payer payer)
       implements IntegrationEvent {}
 
   @TempDir Path directory;
