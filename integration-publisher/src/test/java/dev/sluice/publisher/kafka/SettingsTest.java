@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Objects;
 import org.apache.kafka.clients.producer.ProducerInterceptor;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
@@ -27,7 +28,8 @@ class SettingsTest extends KafkaFixture {
     @Override
     @SuppressWarnings("unchecked")
     public void configure(Map<String, ?> configs) {
-      ((Map<String, Object>) configs.get(TELL)).putAll(configs);
+      Map<String, Object> told = (Map<String, Object>) configs.get(TELL);
+      Objects.requireNonNull(told, TELL).putAll(configs);
     }
 
     @Override
