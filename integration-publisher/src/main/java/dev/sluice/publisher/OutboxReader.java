@@ -14,11 +14,12 @@ import org.jspecify.annotations.Nullable;
  * Reads pages of the outbox for one lane, the next one while the last one is being published.
  *
  * <p>A page is bounded in messages and in bytes. How large messages are is known only once they are
- * read, so they are read by the hundred, and fewer at a time once they are seen to be large. Used
- * by one thread.
+ * read, so at first few are read, then by and by up to a hundred at a time, and fewer once they are
+ * seen to be large. Used by one thread.
  */
 final class OutboxReader {
-  private static final int SLICE = 100;
+  private static final int FIRST_SLICE = 4;
+  private static final int MAX_SLICE = 100;
 
   private final RelaySettings settings;
   private final Executor executor;
@@ -27,6 +28,8 @@ final class OutboxReader {
 
   /** How large the messages of the last slice were; read and written by one thread at a time. */
   private volatile long bytesEach = 1;
+
+  private volatile int slice = FIRST_SLICE;
 
   private record Page(List<OutboxMessage> messages, boolean more) {}
 
@@ -89,24 +92,27 @@ final class OutboxReader {
     Position last = after;
     Anchor lastOne = anchor;
     while (left > 0 && page.size() < settings.maxMessages()) {
-      int most = Math.min(SLICE, settings.maxMessages() - page.size());
+      int most = Math.min(slice, settings.maxMessages() - page.size());
       int limit = (int) Math.max(1, Math.min(most, left / bytesEach));
-      List<OutboxMessage> slice =
+      List<OutboxMessage> found =
           lastOne == null
               ? settings.outbox().read(last, limit)
               : AnchoredRead.behind(settings, last, lastOne, limit);
-      page.addAll(slice);
-      if (slice.size() < limit) {
+      page.addAll(found);
+      if (found.size() < limit) {
+        // Whatever comes next may be larger than all of this.
+        slice = FIRST_SLICE;
         return new Page(page, false);
       }
+      slice = Math.min(MAX_SLICE, 2 * slice);
       long bytes = 0;
-      for (OutboxMessage message : slice) {
+      for (OutboxMessage message : found) {
         bytes += message.message().data().size();
       }
-      bytesEach = Math.max(1, bytes / slice.size());
+      bytesEach = Math.max(1, bytes / found.size());
       left -= bytes;
-      lastOne = anchor(slice, last);
-      last = slice.get(slice.size() - 1).position();
+      lastOne = anchor(found, last);
+      last = found.get(found.size() - 1).position();
     }
     return new Page(page, true);
   }

@@ -419,7 +419,7 @@ public final class Relay implements AutoCloseable {
           outbox,
           checkpoints,
           leases,
-          publisher,
+          new SameContents(publisher, outbox),
           new ControlLog(checkpoints, name),
           meters,
           lanes,

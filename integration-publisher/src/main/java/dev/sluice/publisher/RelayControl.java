@@ -127,7 +127,8 @@ public final class RelayControl {
    *
    * @param type the registered name of the integration event to publish
    * @param json its data, at most 64 KiB
-   * @throws IllegalArgumentException if the message is none of those that wait for a decision
+   * @throws IllegalArgumentException if the message is none of those that wait for a decision, or
+   *     the data is no JSON
    */
   public void replace(UUID id, String type, String json, String who, String why) {
     if (type.isBlank()) {
@@ -137,6 +138,11 @@ public final class RelayControl {
     if (size > MAX_DATA) {
       throw new IllegalArgumentException(
           "a replacement has at most " + MAX_DATA + " bytes, not " + size);
+    }
+    try {
+      JsonText.check(json);
+    } catch (IllegalArgumentException e) {
+      throw new IllegalArgumentException("the replacement can't be published: " + e.getMessage());
     }
     decide(ControlLog.Action.REPLACE, who, why, id, type, json, -1, Position.START);
   }

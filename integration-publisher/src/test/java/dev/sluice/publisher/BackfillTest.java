@@ -1,14 +1,22 @@
 package dev.sluice.publisher;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
 import com.zaxxer.hikari.HikariDataSource;
 import dev.sluice.adapter.jdbc.JdbcStorage;
 import dev.sluice.core.Position;
+import dev.sluice.core.Registration;
 import dev.sluice.core.outbox.Outbox;
 import dev.sluice.core.outbox.OutboxMessage;
+import dev.sluice.core.store.EventFilter;
+import dev.sluice.core.store.GlobalLog;
+import dev.sluice.core.store.LogPage;
+import dev.sluice.core.store.LogStatus;
 import dev.sluice.publisher.LaneStatus.Condition;
 import dev.sluice.publisher.PublisherProcess.Mode;
+import dev.sluice.publisher.kafka.KafkaMessagePublisher;
+import dev.sluice.publisher.kafka.PublishedLanguage;
 import dev.sluice.testservers.PostgresDatabase;
 import dev.sluice.testservers.PostgresServer;
 import java.time.Instant;
@@ -16,7 +24,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 @SuppressWarnings("try")
 class BackfillTest extends KafkaFixture {
@@ -77,6 +88,135 @@ class BackfillTest extends KafkaFixture {
     return Relay.builder(
             name + "-backfill", missed, storage.checkpoints(), storage.leases(), publisher)
         .maxBatchMessages(3);
+  }
+
+  @Test
+  void K3_aSecondNewTypeIsMadeByABackfillOfItsOwn_andTheFirstOneIsNotRepeated() {
+    History.append(storage, "a", 0, 10, History.START.minusSeconds(20));
+    try (Relay first = backfill(History.missed(storage)).start()) {
+      assertThat(topic.read(20)).hasSize(20);
+    }
+    try (KafkaMessagePublisher both = both();
+        Relay second =
+            Relay.builder(
+                    name + "-counted",
+                    History.missed(storage.globalLog(), History.SECOND, History.COUNTED),
+                    storage.checkpoints(),
+                    storage.leases(),
+                    both)
+                .start()) {
+      assertThat(topic.read(30))
+          .hasSize(30)
+          .extracting(consumed -> consumed.value().getId())
+          .doesNotHaveDuplicates();
+      assertThat(topic.read(30).subList(20, 30))
+          .extracting(consumed -> consumed.value().getType())
+          .containsOnly(History.COUNTED);
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {History.COUNTED, History.COUNTED + " " + DEPOSIT})
+  void aBackfillWhoseTypesHaveChangedPublishesNothing_andSaysWhatToDo(String types) {
+    History.append(storage, "a", 0, 10, History.START.minusSeconds(20));
+    try (Relay first = backfill(History.missed(storage)).start()) {
+      assertThat(topic.read(20)).hasSize(20);
+    }
+    Outbox changed = History.missed(storage.globalLog(), History.SECOND, types.split(" "));
+    assertThat(error(changed))
+        .contains(
+            "has published history of " + DEPOSIT + ",",
+            "is to publish history of " + History.COUNTED,
+            "a relay with a name of its own");
+    // Nor with the outbox of live messages, whose positions are others.
+    assertThat(error(storage.outbox())).contains("is to publish all that is stored");
+    assertThat(topic.read(0)).hasSize(20);
+    // And with what it had before it goes on.
+    History.append(storage, "a", 10, 1, History.START.minusSeconds(20));
+    try (Relay first = backfill(History.missed(storage)).start()) {
+      assertThat(topic.read(22)).hasSize(22);
+    }
+  }
+
+  /** Why a relay with this outbox doesn't go on. */
+  private String error(Outbox outbox) {
+    try (KafkaMessagePublisher both = both();
+        Relay relay =
+            Relay.builder(name + "-backfill", outbox, storage.checkpoints(), storage.leases(), both)
+                .start()) {
+      return await(
+          "failing",
+          () ->
+              relay.status().stream()
+                  .flatMap(lane -> lane.error().stream())
+                  .findFirst()
+                  .orElse(null));
+    }
+  }
+
+  private KafkaMessagePublisher both() {
+    return KafkaMessagePublisher.builder(
+            bootstrap,
+            SOURCE,
+            PublishedLanguage.builder().topic(name, 3, DEPOSIT, History.COUNTED).build())
+        .build();
+  }
+
+  @Test
+  void onlyTypesThatGoLiveLaterAreMadeFromHistory() {
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> History.missed(storage.globalLog(), History.SECOND))
+        .withMessageContaining("at least one type");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> History.missed(storage.globalLog(), History.SECOND, "bank.typo"))
+        .withMessageContainingAll("bank.typo", "Translation.startingAt");
+  }
+
+  @Test
+  void whatWasLookedThroughOnceIsNotReadAgain() {
+    History.append(storage, "a", 0, 2_001, History.START.minusSeconds(4_000));
+    AtomicInteger read = new AtomicInteger();
+    Outbox missed =
+        History.missed(
+            counting(storage.globalLog(), read), History.rarely(2_000), KafkaFixture.DEPOSIT);
+    List<OutboxMessage> all = missed.read(Position.START, 100);
+    assertThat(all).extracting(m -> m.message().data().toUtf8()).hasSize(2);
+    // As a lane does now and then: is its last message still where it was?
+    for (int check = 0; check < 3; check++) {
+      read.set(0);
+      assertThat(missed.read(all.get(0).position(), 1)).isEqualTo(all.subList(1, 2));
+      assertThat(missed.read(all.get(1).position(), 1)).isEmpty();
+      assertThat(missed.count(all.get(1).position())).isZero();
+      if (check > 0) {
+        assertThat(read).hasValueLessThan(10);
+      }
+    }
+  }
+
+  private static GlobalLog counting(GlobalLog log, AtomicInteger read) {
+    return new GlobalLog() {
+      @Override
+      public LogPage read(Position after, EventFilter filter, int limit) {
+        LogPage page = log.read(after, filter, limit);
+        read.addAndGet(page.events().size());
+        return page;
+      }
+
+      @Override
+      public LogStatus status() {
+        return log.status();
+      }
+
+      @Override
+      public long count(Position after, EventFilter filter) {
+        return log.count(after, filter);
+      }
+
+      @Override
+      public Registration onAppend(Runnable hint) {
+        return log.onAppend(hint);
+      }
+    };
   }
 
   @Test

@@ -1,5 +1,6 @@
 package dev.sluice.publisher;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -104,5 +105,22 @@ class ConsumerTest extends KafkaFixture {
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("offset 5 of t-1")
         .hasMessageContaining("ce_specversion");
+  }
+
+  @Test
+  void aRecordWhoseTimeIsNoTimeIsNamed() {
+    ConsumerRecord<byte[], byte[]> record =
+        new ConsumerRecord<>("t", 1, 5, new byte[0], new byte[0]);
+    Map.of(
+            "ce_specversion", "1.0",
+            "ce_id", "1",
+            "ce_source", "urn:else",
+            "ce_type", "else",
+            "ce_time", "2026-01-01 00:00:00")
+        .forEach((name, value) -> record.headers().add(name, value.getBytes(UTF_8)));
+    assertThatThrownBy(() -> InboundMessage.from(record))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("offset 5 of t-1")
+        .hasMessageContaining("ce_time is 2026-01-01 00:00:00");
   }
 }

@@ -14,6 +14,7 @@ import dev.sluice.core.serialization.jackson.JacksonSerializer;
 import dev.sluice.core.store.Append;
 import dev.sluice.core.store.EventFilter;
 import dev.sluice.core.store.ExpectedVersion;
+import dev.sluice.core.store.GlobalLog;
 import dev.sluice.core.store.Storage;
 import dev.sluice.core.translation.EventAssembler;
 import dev.sluice.core.translation.HistoryOutbox;
@@ -25,9 +26,14 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
 
-/** A domain whose events become two integration events each, from a moment on. */
+/**
+ * A domain whose events become two integration events each, from a moment on, and one of another
+ * type, from a later moment on.
+ */
 final class History {
   static final Instant START = Instant.parse("2026-01-01T00:00:00Z");
+  static final Instant LATER = Instant.parse("2026-02-01T00:00:00Z");
+  static final String COUNTED = "bank.counted";
 
   private static final JacksonSerializer JSON = JacksonSerializer.create();
   private static final EventCodec CODEC =
@@ -39,6 +45,26 @@ final class History {
                   Outgoing.of(new Told(deposited.number() + "a")),
                   Outgoing.of(new Told(deposited.number() + "b"))));
 
+  /** The translation of the version that came later. */
+  static final Translation SECOND =
+      Translation.of(
+              Translator.builder()
+                  .many(
+                      Deposited.class,
+                      (deposited, source) ->
+                          List.of(
+                              Outgoing.of(new Told(deposited.number() + "a")),
+                              Outgoing.of(new Counted(deposited.number())),
+                              Outgoing.of(new Told(deposited.number() + "b"))))
+                  .build(),
+              EventTypes.<IntegrationEvent>builder()
+                  .addAll(Told.class)
+                  .addAll(Counted.class)
+                  .build(),
+              JSON)
+          .startingAt(KafkaFixture.DEPOSIT, START)
+          .startingAt(COUNTED, LATER);
+
   private History() {}
 
   @EventType("deposited")
@@ -46,6 +72,18 @@ final class History {
 
   @EventType(KafkaFixture.DEPOSIT)
   record Told(String text) implements IntegrationEvent {}
+
+  @EventType(COUNTED)
+  record Counted(int number) implements IntegrationEvent {}
+
+  /** One message for one event in so many. */
+  static Translation rarely(int every) {
+    return translation(
+        deposited ->
+            deposited.number() % every == 0
+                ? List.of(Outgoing.of(new Told("" + deposited.number())))
+                : List.of());
+  }
 
   private static Translation translation(Function<Deposited, List<Outgoing>> translator) {
     return Translation.of(
@@ -58,25 +96,25 @@ final class History {
   }
 
   static Outbox missed(Storage storage) {
-    return missed(storage, TRANSLATION);
+    return missed(storage.globalLog(), TRANSLATION, KafkaFixture.DEPOSIT);
   }
 
   /** By a translator with a bug. */
   static Outbox missed(Storage storage, RuntimeException bug) {
     return missed(
-        storage,
+        storage.globalLog(),
         translation(
             deposited -> {
               if (deposited.number() == 3) {
                 throw bug;
               }
               return List.of(Outgoing.of(new Told(deposited.number() + "a")));
-            }));
+            }),
+        KafkaFixture.DEPOSIT);
   }
 
-  private static Outbox missed(Storage storage, Translation translation) {
-    return new HistoryOutbox(
-        storage.globalLog(), EventFilter.types("deposited"), CODEC, translation);
+  static Outbox missed(GlobalLog log, Translation translation, String... types) {
+    return new HistoryOutbox(log, EventFilter.types("deposited"), CODEC, translation, types);
   }
 
   /** Appends events that happened one after the other, a second apart. */

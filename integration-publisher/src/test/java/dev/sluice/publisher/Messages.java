@@ -12,6 +12,7 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.stream.Stream;
 
 /** Appends domain events that carry integration messages. */
 public final class Messages {
@@ -29,6 +30,16 @@ public final class Messages {
         .eventStore()
         .append(new Append(new StreamId("account", key), ExpectedVersion.any(), List.of(made)));
     return made.messages().get(0).id();
+  }
+
+  /** Appends several events of one stream at once, and returns the ids of their messages. */
+  static List<UUID> appendAll(Storage storage, String type, String key, String... data) {
+    List<NewEvent> events =
+        Stream.of(data).map(each -> event(EventIds.next(), type, key, each)).toList();
+    storage
+        .eventStore()
+        .append(new Append(new StreamId("account", key), ExpectedVersion.any(), events));
+    return events.stream().map(made -> made.messages().get(0).id()).toList();
   }
 
   /** Something that happened at a moment. */

@@ -354,6 +354,17 @@ class OutOfStepTest extends KafkaFixture {
   }
 
   @Test
+  void aTopicThatForgetsAllButTheLastMessageOfAKeyIsRefused() {
+    setTopic(name, "cleanup.policy", "compact,delete");
+    assertThatThrownBy(publisher::verify)
+        .isInstanceOf(BrokerUnavailableException.class)
+        .hasMessageContaining("Kafka topic " + name + " has cleanup.policy=compact,delete")
+        .hasMessageContaining("--add-config cleanup.policy=delete");
+    setTopic(name, "cleanup.policy", "delete");
+    publisher.verify();
+  }
+
+  @Test
   void aTopicThatWasMadeForAConsumer_andNeverWrittenTo_getsItsPartitions() {
     String made = name + "-made";
     createTopic(made, 1, Map.of());

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.adapter.inmemory.InMemoryStorage;
 import dev.sluice.core.Position;
+import dev.sluice.core.Registration;
 import dev.sluice.core.outbox.MessagePublisher;
 import dev.sluice.core.outbox.Outbox;
 import dev.sluice.core.outbox.OutboxMessage;
@@ -12,6 +13,7 @@ import java.lang.reflect.Proxy;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 
 class OutboxReaderTest {
@@ -21,8 +23,11 @@ class OutboxReaderTest {
   private final InMemoryStorage storage = InMemoryStorage.create();
 
   private RelaySettings settings() {
-    return Relay.builder(
-            "r", storage.outbox(), storage.checkpoints(), storage.leases(), new Nowhere())
+    return settings(storage.outbox());
+  }
+
+  private RelaySettings settings(Outbox outbox) {
+    return Relay.builder("r", outbox, storage.checkpoints(), storage.leases(), new Nowhere())
         .maxBatchMessages(1_000)
         .maxBatchBytes(MAX_BYTES)
         .settings();
@@ -93,5 +98,69 @@ class OutboxReaderTest {
     assertThat(read).isEqualTo(2_500);
     assertThat(sizes).startsWith(1_000, 1_000).endsWith(10);
     assertThat(sizes).hasSizeLessThan(60);
+  }
+
+  @Test
+  void whatIsReadBeforeAnybodyKnowsHowLargeItIsAreFewMessages() {
+    AtomicLong most = new AtomicLong();
+    OutboxReader reader =
+        new OutboxReader(settings(measured(storage.outbox(), most)), Runnable::run);
+    Position after = Position.START;
+    for (int burst = 0; burst < 2; burst++) {
+      // Small ones, so that it is read by the hundred; and when all is read, large ones.
+      after = readAll(reader, after, 500, "x");
+      most.set(0);
+      after = readAll(reader, after, 100, "x".repeat(9 * MAX_BYTES / 10));
+      assertThat(most).hasValueLessThan(4L * MAX_BYTES);
+    }
+  }
+
+  private Position readAll(OutboxReader reader, Position from, int count, String data) {
+    for (int i = 0; i < count; i++) {
+      Messages.append(storage, "t", "k", data);
+    }
+    Position after = from;
+    int read = 0;
+    for (List<OutboxMessage> page = reader.read(after);
+        !page.isEmpty();
+        page = reader.read(after)) {
+      read += page.size();
+      after = page.get(page.size() - 1).position();
+    }
+    assertThat(read).isEqualTo(count);
+    return after;
+  }
+
+  /** Tells the bytes of the largest read. */
+  private static Outbox measured(Outbox outbox, AtomicLong most) {
+    return new Outbox() {
+      @Override
+      public List<OutboxMessage> read(Position after, int limit) {
+        List<OutboxMessage> found = outbox.read(after, limit);
+        most.accumulateAndGet(
+            found.stream().mapToLong(m -> m.message().data().size()).sum(), Math::max);
+        return found;
+      }
+
+      @Override
+      public Position head() {
+        return outbox.head();
+      }
+
+      @Override
+      public long count(Position after) {
+        return outbox.count(after);
+      }
+
+      @Override
+      public int prune(int max) {
+        return outbox.prune(max);
+      }
+
+      @Override
+      public Registration onAppend(Runnable hint) {
+        return outbox.onAppend(hint);
+      }
+    };
   }
 }

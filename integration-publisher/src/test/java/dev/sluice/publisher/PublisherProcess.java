@@ -27,13 +27,9 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
-import org.apache.kafka.clients.consumer.ConsumerInterceptor;
-import org.apache.kafka.clients.consumer.ConsumerRecords;
-import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.ProducerInterceptor;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
-import org.apache.kafka.common.TopicPartition;
 
 /** A relay in a JVM of its own, for tests that kill it. Ends when its standard input does. */
 final class PublisherProcess implements AutoCloseable {
@@ -287,8 +283,7 @@ final class PublisherProcess implements AutoCloseable {
    * The record of the progress is the last one before the commit. Consumers get the same setting,
    * hence the second interface.
    */
-  public static final class SlowCommit
-      implements ProducerInterceptor<byte[], byte[]>, ConsumerInterceptor<byte[], byte[]> {
+  public static final class SlowCommit implements ProducerInterceptor<byte[], byte[]> {
     private boolean messages;
 
     @Override
@@ -302,15 +297,7 @@ final class PublisherProcess implements AutoCloseable {
     }
 
     @Override
-    public ConsumerRecords<byte[], byte[]> onConsume(ConsumerRecords<byte[], byte[]> records) {
-      return records;
-    }
-
-    @Override
     public void onAcknowledgement(RecordMetadata metadata, Exception exception) {}
-
-    @Override
-    public void onCommit(Map<TopicPartition, OffsetAndMetadata> offsets) {}
 
     @Override
     public void configure(Map<String, ?> configs) {}

@@ -1123,8 +1123,9 @@ public abstract class EventStoreContract extends Contract {
     append(OTHER, event("before"));
     List<RecordedEvent> before = some(readLog());
     String text = "long ä ".repeat(150);
+    String key = text.substring(0, 800);
     NewEvent event =
-        event(text.substring(0, 500), "long", message("long", text, text, text, text, text));
+        event(text.substring(0, 500), "long", message("long", text, key, text, text, text));
     try {
       append(STREAM, event);
     } catch (NotStorableException refused) {

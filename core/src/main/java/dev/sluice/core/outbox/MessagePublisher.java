@@ -46,7 +46,8 @@ public interface MessagePublisher extends AutoCloseable {
      *     messages nor the progress were published
      * @throws TypeNotPublishedException if this publisher doesn't know where a message goes, and
      *     that of another process may; neither the messages nor the progress were published
-     * @throws LaneFencedException if the lane has a newer owner; nothing was published
+     * @throws LaneFencedException if the lane has a newer owner; nothing was published, unless the
+     *     broker had accepted all of it before and the answer was lost
      * @throws BrokerUnavailableException if the broker can't be reached; the outcome is unknown
      */
     void publish(List<OutboxMessage> messages, Progress reached);

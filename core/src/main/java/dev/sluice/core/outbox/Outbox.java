@@ -59,6 +59,15 @@ public interface Outbox {
     return RELAY_PREFIX;
   }
 
+  /**
+   * What it holds, where that isn't everything that is stored. A relay keeps this text with its
+   * progress, and publishes nothing from an outbox that holds something else: positions of one say
+   * nothing about the other.
+   */
+  default String contents() {
+    return "";
+  }
+
   /** Calls a hint after messages were stored, as the global log does for events. */
   Registration onAppend(Runnable hint);
 

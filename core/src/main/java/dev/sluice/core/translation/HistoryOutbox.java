@@ -13,18 +13,26 @@ import dev.sluice.core.store.GlobalLog;
 import dev.sluice.core.store.LogPage;
 import dev.sluice.core.store.PageLimit;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
 
 /**
  * The integration messages that were never made, because their type came later than the domain
  * events: read from the global log through the translator, as if they had been stored. A relay of
  * its own publishes them, with all that a relay guarantees.
  *
- * <p>It holds exactly what {@link Translation#startingAt} leaves out of the live outbox, in the
- * order of the domain events, with the ids that the messages would have had then. Nothing is
- * stored, so nothing is pruned. Between these messages and live ones of the same key there is no
- * order.
+ * <p>Of the types that it is given it holds exactly what {@link Translation#startingAt} leaves out
+ * of the live outbox, in the order of the domain events, with the ids that the messages would have
+ * had then. Nothing is stored, so nothing is pruned. Between these messages and live ones of the
+ * same key there is no order.
+ *
+ * <p>Give each type, or set of types that begins at once, a relay with a name of its own. A relay
+ * that has passed a part of history never looks at it again, so one whose types have changed
+ * publishes nothing and says why.
  *
  * <p>Its relay may be closed when it has nothing left <i>and</i> the moment of {@code startingAt}
  * has passed in all processes: what is appended with an older time until then is history too. So is
@@ -35,42 +43,73 @@ import org.jspecify.annotations.Nullable;
 public final class HistoryOutbox implements Outbox {
 
   /** The greatest number of messages that are made from one domain event. */
-  public static final int MAX_PER_EVENT = 64;
+  private static final int MAX_PER_EVENT = 64;
 
   private static final int MAX_PAGE = 1_000;
+
+  /** Two for each lane of a relay that has as many as can be. */
+  private static final int MAX_QUIET = 128;
 
   private final GlobalLog log;
   private final EventFilter filter;
   private final EventCodec codec;
   private final Translation translation;
+  private final Set<String> types;
   private final PageLimit pageLimit = new PageLimit(MAX_PAGE);
 
-  /** Where the log holds nothing for who reads behind {@code after}, lest it be read every time. */
-  private volatile @Nullable Quiet quiet;
+  /**
+   * Positions behind which nothing is found for a long while, with how far the log was looked
+   * through from there, lest that be done again every time. Relays ask behind their last message,
+   * and now and then behind the one before it.
+   */
+  private final Map<Position, Position> quiet =
+      new LinkedHashMap<>(16, 0.75f, true) {
+        private static final long serialVersionUID = 1L;
 
-  private record Quiet(Position after, Position scanned) {}
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<Position, Position> eldest) {
+          return size() > MAX_QUIET;
+        }
+      };
 
   /**
    * Reads history.
    *
-   * @param filter lets through at least the domain events that the new types are made from
-   * @param translation the live one, with {@link Translation#startingAt} for each new type
+   * @param filter lets through at least the domain events that the types are made from
+   * @param translation the live one
+   * @param types the registered names of the types to make
+   * @throws IllegalArgumentException if there is none, or one without {@link
+   *     Translation#startingAt}
    */
   public HistoryOutbox(
-      GlobalLog log, EventFilter filter, EventCodec codec, Translation translation) {
+      GlobalLog log,
+      EventFilter filter,
+      EventCodec codec,
+      Translation translation,
+      String... types) {
     this.log = log;
     this.filter = filter;
     this.codec = codec;
     this.translation = translation;
+    this.types = new TreeSet<>(List.of(types));
+    if (this.types.isEmpty()) {
+      throw new IllegalArgumentException("name at least one type to make from history");
+    }
+    for (String type : this.types) {
+      if (!translation.hasStart(type)) {
+        throw new IllegalArgumentException(
+            "nothing of type '"
+                + type
+                + "' is left to history: say with Translation.startingAt when it goes live");
+      }
+    }
   }
 
   @Override
   public List<OutboxMessage> read(Position after, int limit) {
     Outbox.checkedLimit(limit);
     List<OutboxMessage> messages = new ArrayList<>();
-    Quiet known = quiet;
-    Position from =
-        known != null && known.after().equals(after) ? known.scanned() : before(eventOf(after));
+    Position from = lookedThrough(after).orElseGet(() -> before(eventOf(after)));
     LogPage page;
     do {
       Position behind = from;
@@ -78,6 +117,9 @@ public final class HistoryOutbox implements Outbox {
       for (RecordedEvent event : page.events()) {
         for (OutboxMessage message : messages(event)) {
           if (message.position().isAfter(after) && messages.size() < limit) {
+            if (messages.isEmpty() && !event.equals(page.events().getFirst())) {
+              lookedThrough(after, before(event.position()));
+            }
             messages.add(message);
           }
         }
@@ -86,11 +128,23 @@ public final class HistoryOutbox implements Outbox {
         }
       }
       from = page.next();
-      if (messages.isEmpty() && (known == null || !known.after().isAfter(after))) {
-        quiet = new Quiet(after, from);
+      if (messages.isEmpty()) {
+        lookedThrough(after, from);
       }
     } while (page.more());
     return messages;
+  }
+
+  private Optional<Position> lookedThrough(Position after) {
+    synchronized (quiet) {
+      return Optional.ofNullable(quiet.get(after));
+    }
+  }
+
+  private void lookedThrough(Position after, Position to) {
+    synchronized (quiet) {
+      quiet.merge(after, to, Position::max);
+    }
   }
 
   private List<OutboxMessage> messages(RecordedEvent recorded) {
@@ -118,7 +172,7 @@ public final class HistoryOutbox implements Outbox {
         new Source(
             recorded.stream(), recorded.id(), recorded.time(), codec.decodeMetadata(recorded));
     try {
-      return translation.translateMissed(event, source);
+      return translation.translateMissed(event, source, types);
     } catch (RuntimeException e) {
       throw new IllegalStateException(
           "the translator fails on event "
@@ -155,15 +209,18 @@ public final class HistoryOutbox implements Outbox {
   /** How many domain events are still to be looked at. */
   @Override
   public long count(Position after) {
-    Quiet known = quiet;
-    return log.count(
-        known != null && known.after().equals(after) ? known.scanned() : eventOf(after), filter);
+    return log.count(lookedThrough(after).orElseGet(() -> eventOf(after)), filter);
   }
 
   /** Not that of stored messages, whose pruning would take these positions for its own. */
   @Override
   public String checkpointPrefix() {
     return "backfill/";
+  }
+
+  @Override
+  public String contents() {
+    return "history of " + String.join(", ", types);
   }
 
   /** Nothing is stored here, so nothing is removed. */

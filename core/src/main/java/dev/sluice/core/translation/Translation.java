@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -87,15 +88,25 @@ public final class Translation {
    * @throws dev.sluice.core.serialization.SerializationException if one can't be serialised
    */
   public List<IntegrationMessage> translate(DomainEvent event, Source source) {
-    return translate(event, source, false);
+    return translate(event, source, (type, isHistory) -> !isHistory);
   }
 
-  /** Those that {@link #translate} leaves out, because their type went live later. */
-  List<IntegrationMessage> translateMissed(DomainEvent event, Source source) {
-    return translate(event, source, true);
+  /** Those of some types that {@link #translate} leaves out, because the type went live later. */
+  List<IntegrationMessage> translateMissed(DomainEvent event, Source source, Set<String> wanted) {
+    return translate(event, source, (type, isHistory) -> isHistory && wanted.contains(type));
   }
 
-  private List<IntegrationMessage> translate(DomainEvent event, Source source, boolean missed) {
+  boolean hasStart(String type) {
+    return starts.containsKey(type);
+  }
+
+  /** Which messages are made. */
+  private interface Selection {
+    boolean includes(String type, boolean isHistory);
+  }
+
+  private List<IntegrationMessage> translate(
+      DomainEvent event, Source source, Selection selection) {
     List<Outgoing> all = translator.translate(event, source);
     if (all == null) {
       throw translatorBug(event);
@@ -112,7 +123,7 @@ public final class Translation {
       String type = nameOf(outgoing.event().getClass());
       int number = numbers.merge(type, 1, Integer::sum);
       Instant start = starts.get(type);
-      if (missed != (start != null && source.time().isBefore(start))) {
+      if (!selection.includes(type, start != null && source.time().isBefore(start))) {
         continue;
       }
       String aggregateId = source.stream().id();

@@ -98,6 +98,31 @@ class TranslationTest {
   }
 
   @Test
+  void aKeyThatARelayCouldNotNoteIsRefused() {
+    String longest = "é".repeat(512);
+    assertThat(keyed(longest).translate(new Deposited(7, ""), SOURCE).getFirst().key())
+        .isEqualTo(longest);
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> keyed(longest + "k").translate(new Deposited(7, ""), SOURCE))
+        .withMessageContainingAll("large-deposit", "1025 bytes", "at most 1024");
+    // That of an aggregate is never too long.
+    Source longestId =
+        new Source(
+            StreamId.of("account", "語".repeat(StreamId.MAX_ID_LENGTH)),
+            SOURCE.eventId(),
+            SOURCE.time(),
+            SOURCE.metadata());
+    assertThat(
+            translation(Translator.builder().one(Deposited.class, e -> large(1).event()).build())
+                .translate(new Deposited(7, ""), longestId))
+        .hasSize(1);
+  }
+
+  private static Translation keyed(String key) {
+    return translation((event, source) -> List.of(large(1).withKey(key)));
+  }
+
+  @Test
   void someEventsOnly() {
     Translator translator =
         Translator.builder()

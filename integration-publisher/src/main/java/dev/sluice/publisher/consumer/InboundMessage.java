@@ -3,6 +3,7 @@ package dev.sluice.publisher.consumer;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import java.time.OffsetDateTime;
+import java.time.format.DateTimeParseException;
 import java.util.Optional;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.header.Header;
@@ -46,10 +47,18 @@ public record InboundMessage(
         required(record, "ce_source"),
         required(record, "ce_type"),
         header(record, "ce_subject"),
-        header(record, "ce_time").map(OffsetDateTime::parse),
+        header(record, "ce_time").map(time -> parsed(record, time)),
         header(record, "ce_correlationid"),
         header(record, "ce_causationid"),
         value == null ? "" : new String(value, UTF_8));
+  }
+
+  private static OffsetDateTime parsed(ConsumerRecord<byte[], byte[]> record, String time) {
+    try {
+      return OffsetDateTime.parse(time);
+    } catch (DateTimeParseException e) {
+      throw notOne(record, "ce_time is " + time);
+    }
   }
 
   private static String required(ConsumerRecord<byte[], byte[]> record, String name) {

@@ -12,8 +12,10 @@ import java.util.regex.Pattern;
  * arrives again does nothing. Arrivals are repeated by every consumer whose offsets are committed
  * apart from its database, whatever the sender guarantees.
  *
- * <p>Works on PostgreSQL and every database that knows {@code INSERT … ON CONFLICT DO NOTHING}.
- * Safe for use by any number of threads; each call uses the connection that it is given.
+ * <p>Works on PostgreSQL. Another database needs {@code INSERT … ON CONFLICT DO NOTHING}, and for
+ * {@link #forget} the type {@code INTERVAL} as PostgreSQL writes it ({@code CAST('60 seconds' AS
+ * INTERVAL)}); elsewhere delete old rows by {@code received_at} yourself. Safe for use by any
+ * number of threads; each call uses the connection that it is given.
  */
 public final class Inbox {
   private static final Pattern TABLE = Pattern.compile("[A-Za-z_][A-Za-z0-9_.]{0,100}");

@@ -2,6 +2,7 @@ package dev.sluice.publisher.kafka;
 
 import dev.sluice.core.outbox.BrokerUnavailableException;
 import org.apache.kafka.common.InvalidRecordException;
+import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.errors.AuthenticationException;
 import org.apache.kafka.common.errors.ClusterAuthorizationException;
 import org.apache.kafka.common.errors.InvalidPidMappingException;
@@ -36,12 +37,29 @@ final class KafkaFailures {
     return failure instanceof RecordTooLargeException
         || failure instanceof RecordBatchTooLargeException
         || failure instanceof InvalidRecordException
-        || failure instanceof InvalidTimestampException
         || failure instanceof PolicyViolationException;
+  }
+
+  /**
+   * Whether a failure tells more than another one of the same batch. Where Kafka doesn't take one
+   * record it says so of that one, and of its neighbours only that they were in the same batch.
+   */
+  static boolean tellsMore(Throwable failure, Throwable other) {
+    return rank(failure) > rank(other);
+  }
+
+  private static int rank(Throwable failure) {
+    return isRefusal(failure) ? 2 : failure.getClass() == KafkaException.class ? 0 : 1;
   }
 
   static BrokerUnavailableException unavailable(String what, Throwable cause) {
     return new BrokerUnavailableException(what + ": " + explain(cause), cause);
+  }
+
+  /** A client that does not start hides the reason, a setting as a rule, in its cause. */
+  static BrokerUnavailableException notMade(String client, KafkaException failure) {
+    Throwable cause = failure.getCause() == null ? failure : failure.getCause();
+    return unavailable("can't make a Kafka " + client, cause);
   }
 
   private static String explain(Throwable cause) {
@@ -56,6 +74,12 @@ final class KafkaFailures {
       }
       if (t instanceof TransactionalIdAuthorizationException) {
         return "not authorized for the transactional id; grant Write and Describe on it";
+      }
+      if (t instanceof InvalidTimestampException) {
+        // A record's time is when it is sent, so it says nothing about the message.
+        return t.getMessage()
+            + "; is the clock of this process right? It must be closer to the broker's than"
+            + " message.timestamp.before.max.ms and message.timestamp.after.max.ms of the topic";
       }
       if (t instanceof ClusterAuthorizationException || t instanceof AuthenticationException) {
         return t.getMessage() + "; check the publisher's credentials and rights";

@@ -15,6 +15,7 @@ import java.util.Optional;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.header.Header;
 import org.jspecify.annotations.Nullable;
 
@@ -30,7 +31,7 @@ final class KafkaLane implements MessagePublisher.Lane {
   private final Map<String, Integer> limits;
   private boolean broken;
 
-  /** The first record of a batch that failed; written by the producer's thread. */
+  /** The record of a batch that tells most about why it failed; written by callbacks. */
   private volatile @Nullable Failure failure;
 
   private record Failure(@Nullable OutboxMessage message, Exception cause) {}
@@ -101,10 +102,20 @@ final class KafkaLane implements MessagePublisher.Lane {
         producer.send(
             record,
             (metadata, exception) -> {
-              if (exception != null && failure == null) {
-                failure = new Failure(message, exception);
+              if (exception != null) {
+                note(new Failure(message, exception));
               }
             });
+  }
+
+  /**
+   * The callbacks of a batch come in the order of its records, which needn't begin with the bad.
+   */
+  private synchronized void note(Failure next) {
+    Failure known = failure;
+    if (known == null || KafkaFailures.tellsMore(next.cause(), known.cause())) {
+      failure = next;
+    }
   }
 
   private void failIfRefused() {
@@ -115,12 +126,16 @@ final class KafkaLane implements MessagePublisher.Lane {
   }
 
   private RuntimeException failed(KafkaException thrown) {
+    awaitCallbacks(thrown);
     Failure first = failure;
     Exception cause = first == null ? thrown : first.cause();
     if (KafkaFailures.isFenced(cause) || KafkaFailures.isFenced(thrown)) {
       broken = true;
       return new LaneFencedException(
-          name() + " has a newer owner, so nothing was published", cause);
+          name()
+              + " has a newer owner, or Kafka no longer knows this one; what has become of the"
+              + " batch is known when the lane is opened again",
+          cause);
     }
     OutboxMessage message = first == null ? null : first.message();
     if (message != null && KafkaFailures.isRefusal(cause)) {
@@ -191,6 +206,24 @@ final class KafkaLane implements MessagePublisher.Lane {
       size += 2 * length + header.key().length() + header.value().length;
     }
     return size;
+  }
+
+  /**
+   * The other callbacks of a batch may still be on their way when the first one was seen, or the
+   * commit has failed before all of them. Not after a time-out, when they may take as long again.
+   */
+  private void awaitCallbacks(KafkaException thrown) {
+    Failure known = failure;
+    Exception cause = known == null ? thrown : known.cause();
+    if (!KafkaFailures.isRefusal(cause)
+        && !KafkaFailures.isFenced(cause)
+        && !(cause instanceof TimeoutException)) {
+      try {
+        producer.flush();
+      } catch (KafkaException e) {
+        broken = true;
+      }
+    }
   }
 
   private String name() {

@@ -6,10 +6,13 @@ import dev.sluice.core.outbox.Progress;
 import java.net.URI;
 import java.time.Duration;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.apache.kafka.clients.CommonClientConfigs;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AdminClientConfig;
@@ -19,7 +22,11 @@ import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.config.AbstractConfig;
+import org.apache.kafka.common.config.ConfigException;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Publishes integration events to Kafka, by default exactly once for {@code read_committed}
@@ -43,7 +50,21 @@ public final class KafkaMessagePublisher implements MessagePublisher {
           ProducerConfig.VALUE_SERIALIZER_CLASS_CONFIG,
           ProducerConfig.TRANSACTION_TWO_PHASE_COMMIT_ENABLE_CONFIG,
           ConsumerConfig.ISOLATION_LEVEL_CONFIG,
-          ConsumerConfig.GROUP_ID_CONFIG);
+          ConsumerConfig.GROUP_ID_CONFIG,
+          ConsumerConfig.AUTO_OFFSET_RESET_CONFIG,
+          ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG,
+          ConsumerConfig.ALLOW_AUTO_CREATE_TOPICS_CONFIG);
+
+  /** What some Kafka client knows by name. Everything else is there for plugins, or a typo. */
+  private static final Set<String> KNOWN =
+      Stream.of(
+              ProducerConfig.configNames(),
+              ConsumerConfig.configNames(),
+              AdminClientConfig.configNames())
+          .flatMap(Set::stream)
+          .collect(Collectors.toUnmodifiableSet());
+
+  private static final Logger log = LoggerFactory.getLogger(KafkaMessagePublisher.class);
 
   private final Map<String, Object> producerConfig;
   private final PublishedLanguage language;
@@ -51,6 +72,7 @@ public final class KafkaMessagePublisher implements MessagePublisher {
   private final boolean transactions;
   private final String unfenced;
   private final int maxRequestSize;
+  private final int batchSize;
   private final boolean compresses;
   private final CloudEvents cloudEvents;
   private final Admin admin;
@@ -64,17 +86,21 @@ public final class KafkaMessagePublisher implements MessagePublisher {
     this.transactions = builder.transactions;
     this.unfenced = builder.unfenced;
     this.producerConfig = builder.producerConfig();
-    this.maxRequestSize = number(producerConfig, ProducerConfig.MAX_REQUEST_SIZE_CONFIG);
-    this.compresses =
-        !"none".equals(String.valueOf(producerConfig.get(ProducerConfig.COMPRESSION_TYPE_CONFIG)));
+    ProducerConfig checked = checked(producerConfig);
+    this.maxRequestSize = checked.getInt(ProducerConfig.MAX_REQUEST_SIZE_CONFIG);
+    this.batchSize = checked.getInt(ProducerConfig.BATCH_SIZE_CONFIG);
+    this.compresses = !"none".equals(checked.getString(ProducerConfig.COMPRESSION_TYPE_CONFIG));
     this.cloudEvents = new CloudEvents(builder.source);
-    Map<String, Object> consumerConfig = builder.known(ConsumerConfig.configNames());
+    Map<String, Object> consumerConfig = builder.settings(ConsumerConfig.configNames());
+    // Those that were named are for records that are sent: they are producers' as a rule, and a
+    // consumer doesn't start with one of these.
+    consumerConfig.remove(ConsumerConfig.INTERCEPTOR_CLASSES_CONFIG);
     consumerConfig.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed");
     consumerConfig.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "none");
     consumerConfig.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false);
     consumerConfig.put(ConsumerConfig.ALLOW_AUTO_CREATE_TOPICS_CONFIG, false);
     this.progress = new KafkaProgress(consumerConfig, builder.timeout);
-    this.admin = Admin.create(builder.known(AdminClientConfig.configNames()));
+    this.admin = Admin.create(builder.settings(AdminClientConfig.configNames()));
     this.forgotten = new ForgottenTransactions(admin, language.topics().keySet(), builder.timeout);
     this.topics =
         new KafkaTopics(
@@ -96,13 +122,40 @@ public final class KafkaMessagePublisher implements MessagePublisher {
   }
 
   /**
-   * Checks now, not at the first use, that Kafka answers and that the topics of the published
-   * language are as they must be; creates missing ones where that is allowed.
+   * Checks now, not at the first use, that Kafka answers, that the topics of the published language
+   * are as they must be, and that the clients take their settings; creates missing topics where
+   * that is allowed.
    *
    * @throws BrokerUnavailableException with what is wrong and what to do about it
    */
   public void verify() {
     topics.prepare(null, 0);
+    topics.warnOfSingleReplicas();
+    newProducer(producerConfig).close(Duration.ZERO);
+    progress.newConsumer().close();
+  }
+
+  /**
+   * With the settings as a producer understands them, which refuses some that don't go together.
+   */
+  private static ProducerConfig checked(Map<String, Object> settings) {
+    Map<String, Object> all = new HashMap<>(settings);
+    all.put(ProducerConfig.KEY_SERIALIZER_CLASS_CONFIG, ByteArraySerializer.class);
+    all.put(ProducerConfig.VALUE_SERIALIZER_CLASS_CONFIG, ByteArraySerializer.class);
+    try {
+      return new ProducerConfig(all);
+    } catch (ConfigException e) {
+      throw new IllegalArgumentException(
+          "Kafka's producer does not take its settings: " + e.getMessage(), e);
+    }
+  }
+
+  private static KafkaProducer<byte[], byte[]> newProducer(Map<String, Object> config) {
+    try {
+      return new KafkaProducer<>(config, new ByteArraySerializer(), new ByteArraySerializer());
+    } catch (KafkaException e) {
+      throw KafkaFailures.notMade("producer", e);
+    }
   }
 
   @Override
@@ -111,17 +164,16 @@ public final class KafkaMessagePublisher implements MessagePublisher {
     Map<String, Integer> limits = topics.prepare(progressTopic, lane + 1);
     Map<String, Object> config = new HashMap<>(producerConfig);
     // A batch is refused as a whole, so none may be greater than the least limit.
-    int batchSize = number(config, ProducerConfig.BATCH_SIZE_CONFIG);
+    int least = batchSize;
     for (int limit : limits.values()) {
-      batchSize = Math.min(batchSize, limit);
+      least = Math.min(least, limit);
     }
-    config.put(ProducerConfig.BATCH_SIZE_CONFIG, batchSize);
+    config.put(ProducerConfig.BATCH_SIZE_CONFIG, least);
     String transactionalId = progressTopic + "-" + lane + unfenced;
     if (transactions) {
       config.put(ProducerConfig.TRANSACTIONAL_ID_CONFIG, transactionalId);
     }
-    KafkaProducer<byte[], byte[]> producer =
-        new KafkaProducer<>(config, new ByteArraySerializer(), new ByteArraySerializer());
+    KafkaProducer<byte[], byte[]> producer = newProducer(config);
     try {
       if (transactions) {
         // Fences the earlier owner and ends its open transaction, so that what is read next is
@@ -173,10 +225,6 @@ public final class KafkaMessagePublisher implements MessagePublisher {
     return topics.maxMessageBytes(topic);
   }
 
-  private static int number(Map<String, Object> config, String name) {
-    return Integer.parseInt(String.valueOf(config.get(name)));
-  }
-
   /** Settings of the publisher. Not safe for use by several threads. */
   public static final class Builder {
     private final URI source;
@@ -201,7 +249,9 @@ public final class KafkaMessagePublisher implements MessagePublisher {
      * Gives transactions up: consumers see a message some milliseconds earlier, but may see the
      * last batch again after a failure, and a paused owner of a lane is not fenced. If that goes on
      * and sets the progress back, the lane waits for {@code RelayControl.restart}. Compressed or
-     * not, a message must fit into the topic's limit in its plain form.
+     * not, a message must fit into the topic's limit in its plain form. Whoever lowers {@code
+     * max.message.bytes} of a topic closes the relay first: a message that only the broker then
+     * refuses is overtaken by those behind it.
      */
     public Builder atLeastOnce() {
       this.transactions = false;
@@ -209,9 +259,10 @@ public final class KafkaMessagePublisher implements MessagePublisher {
     }
 
     /**
-     * Whether missing topics are created, with the broker's default replication factor, and topics
-     * that nothing was ever written to get the declared partitions; default true. Where it is
-     * false, what is missing is reported with what to create.
+     * Whether missing topics are created, with the broker's default replication factor (1 unless
+     * the cluster says otherwise: create them yourself for production), and topics that nothing was
+     * ever written to get the declared partitions; default true. Where it is false, what is missing
+     * is reported with what to create.
      */
     public Builder createTopics(boolean create) {
       this.createTopics = create;
@@ -239,7 +290,9 @@ public final class KafkaMessagePublisher implements MessagePublisher {
 
     /**
      * A setting of the Kafka clients, such as {@code security.protocol} or {@code
-     * compression.type}.
+     * compression.type}. Each client gets those that it knows; {@code interceptor.classes} are the
+     * producers'. What no client knows is given to all of them, since plugins have settings of
+     * their own, and a warning is logged.
      *
      * @throws IllegalArgumentException if the setting belongs to the publisher, because a guarantee
      *     rests on it
@@ -253,15 +306,32 @@ public final class KafkaMessagePublisher implements MessagePublisher {
       return this;
     }
 
-    /** Returns a publisher. Connections are made when they are needed. */
+    /**
+     * Returns a publisher. Connections are made when they are needed.
+     *
+     * @throws IllegalArgumentException if the producer can't have such settings
+     */
     public KafkaMessagePublisher build() {
+      List<String> unknown =
+          client.keySet().stream()
+              .filter(name -> !KNOWN.contains(name))
+              .filter(name -> !name.startsWith(AbstractConfig.CONFIG_PROVIDERS_CONFIG + "."))
+              .sorted()
+              .toList();
+      if (!unknown.isEmpty()) {
+        log.warn(
+            "no Kafka client knows the settings {}: they are passed on to plugins such as"
+                + " interceptors; if there is none, look for a typo",
+            unknown);
+      }
       return new KafkaMessagePublisher(this);
     }
 
-    private Map<String, Object> known(Set<String> names) {
-      Map<String, Object> known = new HashMap<>(client);
-      known.keySet().retainAll(names);
-      return known;
+    /** What a client knows, and what none does. */
+    private Map<String, Object> settings(Set<String> names) {
+      Map<String, Object> settings = new HashMap<>(client);
+      settings.keySet().removeIf(name -> KNOWN.contains(name) && !names.contains(name));
+      return settings;
     }
 
     private Map<String, Object> producerConfig() {
@@ -277,7 +347,7 @@ public final class KafkaMessagePublisher implements MessagePublisher {
       config.put(ProducerConfig.MAX_BLOCK_MS_CONFIG, timeout.toMillis());
       config.put(ProducerConfig.DELIVERY_TIMEOUT_MS_CONFIG, 30_000);
       config.put(ProducerConfig.TRANSACTION_TIMEOUT_CONFIG, 60_000);
-      config.putAll(known(ProducerConfig.configNames()));
+      config.putAll(settings(ProducerConfig.configNames()));
       config.put(ProducerConfig.ACKS_CONFIG, "all");
       config.put(ProducerConfig.ENABLE_IDEMPOTENCE_CONFIG, true);
       return config;

@@ -50,9 +50,7 @@ final class KafkaProgress {
   Optional<Progress> read(String topic, int lane, long end) {
     TopicPartition partition = new TopicPartition(topic, lane);
     byte[] key = key(lane);
-    try (var consumer =
-        new KafkaConsumer<>(
-            consumerConfig, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
+    try (var consumer = newConsumer()) {
       List<TopicPartition> partitions = List.of(partition);
       consumer.assign(partitions);
       long begin =
@@ -73,6 +71,15 @@ final class KafkaProgress {
     } catch (KafkaException e) {
       throw KafkaFailures.unavailable(
           "can't read the progress of lane " + lane + " from topic " + topic, e);
+    }
+  }
+
+  KafkaConsumer<byte[], byte[]> newConsumer() {
+    try {
+      return new KafkaConsumer<>(
+          consumerConfig, new ByteArrayDeserializer(), new ByteArrayDeserializer());
+    } catch (KafkaException e) {
+      throw KafkaFailures.notMade("consumer", e);
     }
   }
 

@@ -79,12 +79,30 @@ final class KafkaTopics {
     if (progressTopic != null) {
       checkProgress(progressTopic, configs);
     }
+    language.topics().keySet().forEach(topic -> checkKept(topic, configs.get(topic)));
     Map<String, Integer> limits = new HashMap<>();
     language
         .topics()
         .forEach(
             (topic, partitions) -> limits.put(topic, maxMessageBytes(topic, configs.get(topic))));
     return limits;
+  }
+
+  /** A single copy of a message is lost with its broker. Right on a developer's machine only. */
+  void warnOfSingleReplicas() {
+    List<String> single =
+        describe(language.topics().keySet()).values().stream()
+            .filter(topic -> topic.partitions().stream().anyMatch(p -> p.replicas().size() < 2))
+            .map(TopicDescription::name)
+            .sorted()
+            .toList();
+    if (!single.isEmpty()) {
+      log.warn(
+          "Kafka topics {} have one replica, so a broker that is lost takes their messages along;"
+              + " created topics have the broker's default.replication.factor. For production use 3"
+              + " and min.insync.replicas=2 (kafka-reassign-partitions)",
+          single);
+    }
   }
 
   /** The end of a partition, with records that are not committed. */
@@ -126,6 +144,9 @@ final class KafkaTopics {
               "0.1",
               TopicConfig.UNCLEAN_LEADER_ELECTION_ENABLE_CONFIG,
               "false"));
+    } else {
+      // Whatever the broker's default is.
+      created.configs(Map.of(TopicConfig.CLEANUP_POLICY_CONFIG, TopicConfig.CLEANUP_POLICY_DELETE));
     }
     return created;
   }
@@ -222,6 +243,22 @@ final class KafkaTopics {
               + " --entity-name "
               + topic
               + " --add-config cleanup.policy=compact)");
+    }
+  }
+
+  private static void checkKept(String topic, @Nullable Config config) {
+    String policy = value(config, TopicConfig.CLEANUP_POLICY_CONFIG);
+    if (policy != null && policy.contains(TopicConfig.CLEANUP_POLICY_COMPACT)) {
+      throw new BrokerUnavailableException(
+          "Kafka topic "
+              + topic
+              + " has cleanup.policy="
+              + policy
+              + ", which removes all but the last message of each key, also before a consumer has"
+              + " read them: set it to delete (kafka-configs --alter --entity-type topics"
+              + " --entity-name "
+              + topic
+              + " --add-config cleanup.policy=delete)");
     }
   }
 

@@ -103,6 +103,9 @@ final class Compatibility {
       }
     }
     properties(where, before, now);
+    if (before.has("propertyNames")) {
+      value(where + "{key}", before.get("propertyNames"), now.path("propertyNames"));
+    }
     if (before.has("items")) {
       value(where + "[]", before.get("items"), now.path("items"));
     }

@@ -2,11 +2,16 @@ package dev.sluice.publisher.schema;
 
 import static dev.sluice.publisher.schema.PublishedContract.object;
 
+import com.fasterxml.jackson.annotation.JsonFormat;
+import com.fasterxml.jackson.annotation.JsonInclude;
 import java.lang.annotation.Annotation;
+import java.lang.reflect.AnnotatedArrayType;
+import java.lang.reflect.AnnotatedParameterizedType;
 import java.lang.reflect.AnnotatedType;
 import java.lang.reflect.Field;
 import java.lang.reflect.Member;
 import java.lang.reflect.Method;
+import java.lang.reflect.ParameterizedType;
 import java.net.URI;
 import java.util.ArrayDeque;
 import java.util.Deque;
@@ -17,6 +22,7 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JsonParser;
 import tools.jackson.databind.BeanProperty;
 import tools.jackson.databind.JavaType;
+import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.ValueSerializer;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.jsonFormatVisitors.JsonAnyFormatVisitor;
@@ -34,10 +40,11 @@ import tools.jackson.databind.jsonFormatVisitors.JsonStringFormatVisitor;
 import tools.jackson.databind.jsonFormatVisitors.JsonValueFormat;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
+import tools.jackson.databind.ser.BeanPropertyWriter;
 
 /**
  * Makes a JSON Schema from what the mapper says about how it writes a class. Every property is
- * required but those that are an {@link Optional} or annotated as nullable.
+ * required but those that are an {@link Optional}, annotated as nullable, or left out at times.
  */
 final class SchemaGenerator {
   private final JsonMapper mapper;
@@ -82,6 +89,9 @@ final class SchemaGenerator {
 
     @Override
     public JsonObjectFormatVisitor expectObjectFormat(JavaType type) {
+      if (type.isAbstract() || getContext().findTypeSerializer(type) != null) {
+        throw severalClasses(type);
+      }
       schema.put("type", "object");
       ObjectNode properties = schema.putObject("properties");
       ArrayNode required = schema.putArray("required");
@@ -93,15 +103,23 @@ final class SchemaGenerator {
 
         @Override
         public void optionalProperty(BeanProperty property) {
+          if (property instanceof BeanPropertyWriter writer && writer.getTypeSerializer() != null) {
+            throw severalClasses(property.getType());
+          }
           ObjectNode part = properties.putObject(property.getName());
           ValueSerializer<Object> serializer =
               getContext().findPrimaryPropertySerializer(property.getType(), property);
           around.push(type);
           describe(part, serializer, property.getType());
           around.pop();
-          if (isNullable(property)) {
+          pattern(part, property.findPropertyFormat(getContext().getConfig(), Object.class));
+          AnnotatedType annotated = annotatedType(property);
+          if (annotated != null) {
+            orNullInside(part, annotated);
+          }
+          if (property.getType().isReferenceType() || isNullable(annotated)) {
             orNull(part);
-          } else {
+          } else if (!mayBeLeftOut(property, type)) {
             required.add(property.getName());
           }
         }
@@ -130,19 +148,88 @@ final class SchemaGenerator {
       }
     }
 
-    private static boolean isNullable(BeanProperty property) {
-      if (property.getType().isReferenceType()) {
-        return true;
+    /** Elements and values that may be null. */
+    private static void orNullInside(ObjectNode part, AnnotatedType type) {
+      AnnotatedType inner = lastArgument(type);
+      if (inner == null) {
+        return;
       }
+      if (type.getType() instanceof ParameterizedType generic
+          && generic.getRawType().equals(Optional.class)) {
+        // What is described is what is inside.
+        orNullInside(part, inner);
+      } else if (contentsOf(part) instanceof ObjectNode element) {
+        orNullInside(element, inner);
+        if (isNullable(inner)) {
+          orNull(element);
+        }
+      }
+    }
+
+    private static @Nullable AnnotatedType lastArgument(AnnotatedType type) {
+      if (type instanceof AnnotatedArrayType array) {
+        return array.getAnnotatedGenericComponentType();
+      }
+      if (type instanceof AnnotatedParameterizedType generic) {
+        AnnotatedType[] arguments = generic.getAnnotatedActualTypeArguments();
+        return arguments[arguments.length - 1];
+      }
+      return null;
+    }
+
+    /** What describes the elements of a list, or the values of a map. */
+    private static @Nullable JsonNode contentsOf(ObjectNode part) {
+      return part.has("items") ? part.get("items") : part.get("additionalProperties");
+    }
+
+    private static @Nullable AnnotatedType annotatedType(BeanProperty property) {
       Member member = property.getMember().getMember();
-      AnnotatedType type =
-          member instanceof Method method
-              ? method.getAnnotatedReturnType()
-              : member instanceof Field field ? field.getAnnotatedType() : null;
+      return member instanceof Method method
+          ? method.getAnnotatedReturnType()
+          : member instanceof Field field ? field.getAnnotatedType() : null;
+    }
+
+    private static boolean isNullable(@Nullable AnnotatedType type) {
       return type != null
           && Stream.of(type.getAnnotations())
               .map(Annotation::annotationType)
               .anyMatch(annotation -> annotation.getSimpleName().equals("Nullable"));
+    }
+
+    /**
+     * Whether the mapper omits the property where its value is of a kind. That nulls are omitted
+     * counts where it is said of this one: then somebody expects nulls.
+     */
+    private boolean mayBeLeftOut(BeanProperty property, JavaType owner) {
+      JsonInclude.Include inclusion =
+          property
+              .findPropertyInclusion(getContext().getConfig(), owner.getRawClass())
+              .getValueInclusion();
+      return switch (inclusion) {
+        case ALWAYS, USE_DEFAULTS -> false;
+        case NON_NULL, NON_ABSENT -> property.getAnnotation(JsonInclude.class) != null;
+        case NON_EMPTY -> !property.getType().isPrimitive();
+        case NON_DEFAULT, CUSTOM -> true;
+      };
+    }
+
+    /** A pattern of its own is the format, where the mapper knows only that there is a date. */
+    private static void pattern(ObjectNode part, JsonFormat.Value format) {
+      if (contentsOf(part) instanceof ObjectNode element) {
+        pattern(element, format);
+      } else if (part.path("type").asString("").equals("string") && format.hasPattern()) {
+        part.put(
+            "format",
+            format.getPattern() + (format.hasTimeZone() ? " " + format.timeZoneAsString() : ""));
+      }
+    }
+
+    private static IllegalArgumentException severalClasses(JavaType type) {
+      return new IllegalArgumentException(
+          type.getRawClass().getName()
+              + " is written as one of several classes, or with the name of its class, which"
+              + " nothing here could guard: publish one type of event for each of them, or one class"
+              + " that has what all of them have, without @JsonTypeInfo");
     }
 
     @Override
@@ -167,6 +254,15 @@ final class SchemaGenerator {
       schema.put("type", "object");
       ObjectNode values = schema.putObject("additionalProperties");
       return new JsonMapFormatVisitor.Base(getContext()) {
+        @Override
+        public void keyFormat(JsonFormatVisitable handler, JavaType keyType) {
+          if (keyType.isEnumType()) {
+            ObjectNode key = object();
+            describe(key, null, keyType);
+            schema.putObject("propertyNames").set("enum", key.path("enum"));
+          }
+        }
+
         @Override
         public void valueFormat(JsonFormatVisitable handler, JavaType valueType) {
           describe(values, handler, valueType);

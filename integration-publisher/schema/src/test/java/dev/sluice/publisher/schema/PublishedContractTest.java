@@ -4,7 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.fasterxml.jackson.annotation.JsonFormat;
+import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
+import com.fasterxml.jackson.annotation.JsonTypeInfo;
 import dev.sluice.core.EventTypes;
 import dev.sluice.core.outbox.IntegrationEvent;
 import dev.sluice.core.serialization.jackson.JacksonSerializer;
@@ -14,6 +17,7 @@ import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
+import java.time.LocalDate;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -99,6 +103,56 @@ class PublishedContractTest {
   record Tree(List<Tree> children) implements IntegrationEvent {}
 
   record Else(UUID id, Map<String, Integer> counts) implements IntegrationEvent {}
+
+  record Parts(
+      List<String> tags, Map<String, String> names, LocalDate day, Map<Kind, Integer> kinds)
+      implements IntegrationEvent {}
+
+  record Unless(
+      @JsonInclude(JsonInclude.Include.NON_EMPTY) List<String> tags,
+      Map<String, String> names,
+      @JsonInclude(JsonInclude.Include.NON_NULL) LocalDate day,
+      Map<Kind, Integer> kinds)
+      implements IntegrationEvent {}
+
+  record NullInside(
+      List<@Nullable String> tags,
+      Map<String, @Nullable String> names,
+      LocalDate day,
+      Map<Kind, Integer> kinds)
+      implements IntegrationEvent {}
+
+  record OtherDay(
+      List<String> tags,
+      Map<String, String> names,
+      @JsonFormat(pattern = "dd.MM.yyyy") LocalDate day,
+      Map<Kind, Integer> kinds)
+      implements IntegrationEvent {}
+
+  record OtherKeys(
+      List<String> tags, Map<String, String> names, LocalDate day, Map<WiderKind, Integer> kinds)
+      implements IntegrationEvent {}
+
+  record AnyKeys(
+      List<String> tags, Map<String, String> names, LocalDate day, Map<String, Integer> kinds)
+      implements IntegrationEvent {}
+
+  record Deeper(Optional<List<@Nullable Kind>> kinds, List<List<@Nullable Integer>> table)
+      implements IntegrationEvent {}
+
+  @JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "kind")
+  sealed interface Payment {}
+
+  record Card(String number) implements Payment {}
+
+  record Several(Payment payment) implements IntegrationEvent {}
+
+  interface Money {}
+
+  record Open(List<Money> money) implements IntegrationEvent {}
+
+  record Marked(@JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "kind") Payer payer)
+      implements IntegrationEvent {}
 
   @TempDir Path directory;
 
@@ -237,6 +291,56 @@ class PublishedContractTest {
         .isInstanceOf(AssertionError.class);
     accept(contract(event));
     contract(event).check(directory);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "Unless, bank.paid.tags was always there and may be missing now",
+    "Unless, bank.paid.day was always there and may be missing now",
+    "NullInside, bank.paid.tags[] was string and is null or string",
+    "NullInside, bank.paid.names{} was string and is null or string",
+    "OtherDay, 'bank.paid.day had the format \"date\" and has \"dd.MM.yyyy\"'",
+    "OtherKeys, 'bank.paid.kinds{key} has further values, which consumers don''t know: [\"CRYPTO\"]'",
+    "AnyKeys, 'bank.paid.kinds{key} was one of [\"CASH\",\"CARD\"] and is any text'"
+  })
+  void whatAnnotationsAndTypeArgumentsChangeIsSeen(String now, String says) throws Exception {
+    accept(contract(Parts.class));
+    Class<? extends IntegrationEvent> event =
+        Class.forName(getClass().getName() + "$" + now).asSubclass(IntegrationEvent.class);
+    assertThatThrownBy(() -> contract(event).check(directory))
+        .isInstanceOf(AssertionError.class)
+        .hasMessageContaining(says);
+    accept(contract(event));
+    contract(event).check(directory);
+  }
+
+  @Test
+  void whatMayBeMissingOrNullNoLongerIsCompatible() {
+    accept(contract(Unless.class));
+    contract(Parts.class).check(directory);
+    accept(contract(NullInside.class));
+    contract(Parts.class).check(directory);
+  }
+
+  @Test
+  void nullsAreSeenHoweverDeepTheyAre() {
+    JsonNode schema = json(contract(Deeper.class), TYPE + ".schema.json");
+    assertThat(schema.at("/properties/kinds/type").toString()).isEqualTo("[\"array\",\"null\"]");
+    assertThat(schema.at("/properties/kinds/items").toString())
+        .isEqualTo("{\"type\":[\"string\",\"null\"],\"enum\":[\"CASH\",\"CARD\",null]}");
+    assertThat(schema.at("/properties/table/items/type").asString()).isEqualTo("array");
+    assertThat(schema.at("/properties/table/items/items/type").toString())
+        .isEqualTo("[\"integer\",\"null\"]");
+  }
+
+  @ParameterizedTest
+  @CsvSource({"Several, Payment", "Open, Money", "Marked, Payer"})
+  void whatIsOneOfSeveralClassesIsRefused(String event, String names) throws Exception {
+    Class<? extends IntegrationEvent> several =
+        Class.forName(getClass().getName() + "$" + event).asSubclass(IntegrationEvent.class);
+    assertThatThrownBy(() -> contract(several))
+        .hasStackTraceContaining(names)
+        .hasStackTraceContaining("one type of event for each of them");
   }
 
   @Test
