@@ -88,8 +88,11 @@ final class KafkaTopics {
     return limits;
   }
 
-  /** A single copy of a message is lost with its broker. Right on a developer's machine only. */
+  /** A single copy of a message is lost with its broker, which only a single broker can't help. */
   void warnOfSingleReplicas() {
+    if (await(admin.describeCluster().nodes(), "count the brokers").size() < 2) {
+      return;
+    }
     List<String> single =
         describe(language.topics().keySet()).values().stream()
             .filter(topic -> topic.partitions().stream().anyMatch(p -> p.replicas().size() < 2))
