@@ -140,11 +140,11 @@ public final class Doctor {
     boolean known;
     try (PreparedStatement select =
             connection.prepareStatement(
-                "select pg_sequence_last_value('"
-                    + database.sql().get("schema")
-                    + ".commit_number'::regclass), (select coalesce(max(position), 0) from "
-                    + database.sql().get("schema")
-                    + ".event)");
+                database
+                    .sql()
+                    .fill(
+                        "select {last-number-if-allowed},"
+                            + " (select coalesce(max(position), 0) from {schema}.event)"));
         ResultSet row = select.executeQuery()) {
       row.next();
       long drawn = row.getLong(1);

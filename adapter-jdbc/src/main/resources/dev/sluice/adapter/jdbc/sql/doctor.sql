@@ -21,7 +21,7 @@ select
     else 'ended'
   end as state,
   coalesce(left(regexp_replace(a.query, '\s+', ' ', 'g'), 120), 'none') as query
-from (select {last-number} as number) drawn
+from (select {last-number-if-allowed} as number) drawn
 join pg_locks l on {append-lock}
 left join pg_stat_activity a on a.pid = l.pid
 left join pg_locks t
@@ -31,10 +31,18 @@ left join pg_locks t
 left join pg_prepared_xacts p on p.transaction = t.transactionid
 order by above, since
 
+-- Before PostgreSQL 17 it is an error to ask for it without the right to.
+-- :last-number-if-allowed
+case
+  when has_sequence_privilege('{schema}.commit_number'::regclass, 'usage')
+    or has_sequence_privilege('{schema}.commit_number'::regclass, 'select')
+  then {last-number}
+end
+
 -- :sequence-check
 select
   s.seqcache, s.seqcycle, s.seqincrement,
-  {last-number},
+  {last-number-if-allowed},
   greatest(
     (select max(e.position) from {schema}.event e),
     (select max(m.position) from {schema}.outbox m),
