@@ -12,7 +12,6 @@ import dev.sluice.core.event.EventIds;
 import dev.sluice.core.outbox.BrokerUnavailableException;
 import dev.sluice.core.outbox.MessagePublisher;
 import dev.sluice.core.outbox.Outbox;
-import dev.sluice.core.outbox.OutboxMessage;
 import dev.sluice.core.outbox.Progress;
 import dev.sluice.publisher.LaneStatus.Condition;
 import dev.sluice.publisher.kafka.KafkaMessagePublisher;
@@ -236,31 +235,18 @@ class OutOfStepTest extends KafkaFixture {
   }
 
   /** What a pool of connections makes of a failover. */
-  private record Switched(AtomicReference<Outbox> now) implements Outbox {
-    @Override
-    public List<OutboxMessage> read(Position after, int limit) {
-      return now.get().read(after, limit);
-    }
+  private static Outbox switched(AtomicReference<Outbox> now) {
+    return new ForwardingOutbox(now::get) {
+      @Override
+      public int prune(int max) {
+        return 0;
+      }
 
-    @Override
-    public Position head() {
-      return now.get().head();
-    }
-
-    @Override
-    public long count(Position after) {
-      return now.get().count(after);
-    }
-
-    @Override
-    public int prune(int max) {
-      return 0;
-    }
-
-    @Override
-    public Registration onAppend(Runnable hint) {
-      return () -> {};
-    }
+      @Override
+      public Registration onAppend(Runnable hint) {
+        return () -> {};
+      }
+    };
   }
 
   @Test
@@ -273,7 +259,7 @@ class OutOfStepTest extends KafkaFixture {
     append("a", "2 (lost in the failover)");
     AtomicReference<Outbox> now = new AtomicReference<>(storage.outbox());
     try (Relay relay =
-        Relay.builder(name, new Switched(now), storage.checkpoints(), storage.leases(), publisher)
+        Relay.builder(name, switched(now), storage.checkpoints(), storage.leases(), publisher)
             .start()) {
       assertThat(topic.read(2)).hasSize(2);
       // In the place of what was lost there are others, and more behind them.

@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.adapter.inmemory.InMemoryStorage;
 import dev.sluice.core.Position;
-import dev.sluice.core.Registration;
 import dev.sluice.core.outbox.MessagePublisher;
 import dev.sluice.core.outbox.Outbox;
 import dev.sluice.core.outbox.OutboxMessage;
@@ -133,33 +132,13 @@ class OutboxReaderTest {
 
   /** Tells the bytes of the largest read. */
   private static Outbox measured(Outbox outbox, AtomicLong most) {
-    return new Outbox() {
+    return new ForwardingOutbox(() -> outbox) {
       @Override
       public List<OutboxMessage> read(Position after, int limit) {
-        List<OutboxMessage> found = outbox.read(after, limit);
+        List<OutboxMessage> found = super.read(after, limit);
         most.accumulateAndGet(
             found.stream().mapToLong(m -> m.message().data().size()).sum(), Math::max);
         return found;
-      }
-
-      @Override
-      public Position head() {
-        return outbox.head();
-      }
-
-      @Override
-      public long count(Position after) {
-        return outbox.count(after);
-      }
-
-      @Override
-      public int prune(int max) {
-        return outbox.prune(max);
-      }
-
-      @Override
-      public Registration onAppend(Runnable hint) {
-        return outbox.onAppend(hint);
       }
     };
   }

@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.core.Payload;
 import dev.sluice.core.Position;
-import dev.sluice.core.Registration;
 import dev.sluice.core.coordination.Checkpoint;
 import dev.sluice.core.coordination.Lease;
 import dev.sluice.core.coordination.LeaseStore;
@@ -127,32 +126,14 @@ class RelayTest extends KafkaFixture {
   }
 
   /** An outbox from which nothing can be removed, as without the right to delete. */
-  private record Unprunable(Outbox outbox, AtomicInteger refused) implements Outbox {
-    @Override
-    public List<OutboxMessage> read(Position after, int limit) {
-      return outbox.read(after, limit);
-    }
-
-    @Override
-    public Position head() {
-      return outbox.head();
-    }
-
-    @Override
-    public long count(Position after) {
-      return outbox.count(after);
-    }
-
-    @Override
-    public int prune(int max) {
-      refused.incrementAndGet();
-      throw new IllegalStateException("nothing may be deleted");
-    }
-
-    @Override
-    public Registration onAppend(Runnable hint) {
-      return outbox.onAppend(hint);
-    }
+  private static Outbox unprunable(Outbox outbox, AtomicInteger refused) {
+    return new ForwardingOutbox(() -> outbox) {
+      @Override
+      public int prune(int max) {
+        refused.incrementAndGet();
+        throw new IllegalStateException("nothing may be deleted");
+      }
+    };
   }
 
   @Test
@@ -162,7 +143,7 @@ class RelayTest extends KafkaFixture {
     try (Relay relay =
         Relay.builder(
                 name,
-                new Unprunable(storage.outbox(), refused),
+                unprunable(storage.outbox(), refused),
                 storage.checkpoints(),
                 storage.leases(),
                 publisher)
@@ -320,38 +301,20 @@ class RelayTest extends KafkaFixture {
   }
 
   /** An outbox whose messages take for ever to be counted. */
-  private record Uncountable(Outbox outbox, CountDownLatch counting, CountDownLatch counted)
-      implements Outbox {
-    @Override
-    public List<OutboxMessage> read(Position after, int limit) {
-      return outbox.read(after, limit);
-    }
-
-    @Override
-    public Position head() {
-      return outbox.head();
-    }
-
-    @Override
-    public long count(Position after) {
-      counting.countDown();
-      try {
-        counted.await();
-      } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
+  private static Outbox uncountable(
+      Outbox outbox, CountDownLatch counting, CountDownLatch counted) {
+    return new ForwardingOutbox(() -> outbox) {
+      @Override
+      public long count(Position after) {
+        counting.countDown();
+        try {
+          counted.await();
+        } catch (InterruptedException e) {
+          Thread.currentThread().interrupt();
+        }
+        return super.count(after);
       }
-      return outbox.count(after);
-    }
-
-    @Override
-    public int prune(int max) {
-      return outbox.prune(max);
-    }
-
-    @Override
-    public Registration onAppend(Runnable hint) {
-      return outbox.onAppend(hint);
-    }
+    };
   }
 
   private record Counted(LeaseStore leases, AtomicInteger renewals) implements LeaseStore {
@@ -388,7 +351,7 @@ class RelayTest extends KafkaFixture {
         Relay relay =
             Relay.builder(
                     name,
-                    new Uncountable(storage.outbox(), counting, counted),
+                    uncountable(storage.outbox(), counting, counted),
                     storage.checkpoints(),
                     new Counted(storage.leases(), renewals),
                     cutOff)
