@@ -205,10 +205,10 @@ public final class RelayControl {
 
   /** The checkpoints of the lanes, and what keeps the outbox while one of them is begun anew. */
   private List<String> left() {
-    String prefix = outbox.checkpointPrefix();
-    List<Checkpoint> left = new ArrayList<>(checkpoints.list(prefix + name + "/"));
-    left.addAll(checkpoints.list(prefix + "restart:" + name + "/"));
-    checkpoints.load(prefix + "change:" + name).ifPresent(left::add);
+    List<Checkpoint> left =
+        new ArrayList<>(checkpoints.list(RelaySettings.lanePrefix(outbox, name)));
+    left.addAll(checkpoints.list(RelaySettings.restartGuards(outbox, name)));
+    checkpoints.load(RelaySettings.changeGuard(outbox, name)).ifPresent(left::add);
     return left.stream().map(Checkpoint::name).toList();
   }
 

@@ -48,12 +48,20 @@ record RelaySettings(
 
   /** Keeps the outbox while the checkpoint of a lane is begun anew; no relay's name has a colon. */
   String restartGuard(int lane) {
-    return outbox.checkpointPrefix() + "restart:" + name + "/" + lane;
+    return restartGuards(outbox, name) + lane;
   }
 
   /** Keeps the outbox while the checkpoints of all lanes are begun anew. */
   String changeGuard() {
-    return outbox.checkpointPrefix() + "change:" + name;
+    return changeGuard(outbox, name);
+  }
+
+  static String restartGuards(Outbox outbox, String relay) {
+    return outbox.checkpointPrefix() + "restart:" + relay + "/";
+  }
+
+  static String changeGuard(Outbox outbox, String relay) {
+    return outbox.checkpointPrefix() + "change:" + relay;
   }
 
   /**

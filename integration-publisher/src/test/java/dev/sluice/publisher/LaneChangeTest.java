@@ -303,16 +303,20 @@ class LaneChangeTest extends KafkaFixture {
           () -> control().status().get(1).position().equals(head) ? true : null);
     }
     storage.leases().release(held);
-    RelaySettings settings =
-        Relay.builder(name, storage.outbox(), pruned(), storage.leases(), publisher)
-            .leaseDuration(Duration.ofSeconds(2))
-            .settings();
-    assertThat(new LaneChange(settings).to(1, "operator", "load")).isEqualTo(1);
+    changeToOneLaneWhilePruning();
     try (Relay relay = relay().start()) {
       assertThat(topic.byKey(appended)).isEqualTo(expected);
       // Nor does anything of the change hold back what is published.
       await("pruned", () -> storage.outbox().count(Position.START) == 1 ? true : null);
     }
+  }
+
+  private void changeToOneLaneWhilePruning() {
+    RelaySettings settings =
+        Relay.builder(name, storage.outbox(), pruned(), storage.leases(), publisher)
+            .leaseDuration(Duration.ofSeconds(2))
+            .settings();
+    assertThat(new LaneChange(settings).to(1, "operator", "load")).isEqualTo(1);
   }
 
   private CheckpointStore pruned() {
@@ -381,11 +385,7 @@ class LaneChangeTest extends KafkaFixture {
         .checkpoints()
         .save(Checkpoint.first("relay/change:" + name, Position.START, Payload.EMPTY, 0));
     storage.checkpoints().delete("relay/" + name + "/0");
-    RelaySettings settings =
-        Relay.builder(name, storage.outbox(), pruned(), storage.leases(), publisher)
-            .leaseDuration(Duration.ofSeconds(2))
-            .settings();
-    assertThat(new LaneChange(settings).to(1, "operator", "load")).isEqualTo(1);
+    changeToOneLaneWhilePruning();
     try (Relay relay = relay().start()) {
       assertThat(topic.byKey(appended)).isEqualTo(expected);
     }

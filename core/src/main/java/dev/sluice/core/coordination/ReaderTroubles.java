@@ -71,10 +71,10 @@ public final class ReaderTroubles {
    * @param held the names of all leases that somebody holds
    */
   public static Optional<String> abandoned(String name, String behind, Set<String> held) {
-    String begin = name + " is " + behind + " behind and nobody runs it; ";
     if (held.contains(name)) {
       return Optional.empty();
     }
+    String begin = name + " is " + behind + " behind and nobody runs it; ";
     if (name.startsWith(SUBSCRIPTIONS)) {
       return Optional.of(
           begin
@@ -82,36 +82,35 @@ public final class ReaderTroubles {
               + name.substring(SUBSCRIPTIONS.length(), name.lastIndexOf('/'))
               + "\")");
     }
-    if (!name.startsWith(Outbox.RELAY_PREFIX) || held.contains(changeOfLanes(name))) {
+    if (!name.startsWith(Outbox.RELAY_PREFIX) || isAtWork(name, held)) {
       return Optional.empty();
     }
     if (name.startsWith(RESTART)) {
-      return held.contains(Outbox.RELAY_PREFIX + name.substring(RESTART.length()))
-          ? Optional.empty()
-          : Optional.of(
-              name
-                  + " is left of a restart of a lane that broke off, and holds back pruning of the"
-                  + " outbox; start the relay, which removes it, or if it is retired, call"
-                  + " RelayControl.forget()");
+      return Optional.of(
+          name
+              + " is left of a restart of a lane that broke off, and holds back pruning of the"
+              + " outbox; start the relay, which removes it, or if it is retired, call"
+              + " RelayControl.forget()");
+    }
+    if (name.startsWith(CHANGE)) {
+      return Optional.of(
+          name
+              + " is left of a change of the number of lanes that broke off, and holds back"
+              + " pruning of the outbox; change the number again");
     }
     return Optional.of(
-        name.startsWith(CHANGE)
-            ? name
-                + " is left of a change of the number of lanes that broke off, and holds back"
-                + " pruning of the outbox; change the number again"
-            : begin
-                + "it holds back pruning of the outbox; start it, or if it is retired, call"
-                + " RelayControl.forget()");
+        begin
+            + "it holds back pruning of the outbox; start it, or if it is retired, call"
+            + " RelayControl.forget()");
   }
 
-  /** The lease under which the number of lanes of a relay is changed. */
-  private static String changeOfLanes(String name) {
-    String relay =
-        name.substring(
-            name.startsWith(CHANGE)
-                ? CHANGE.length()
-                : name.startsWith(RESTART) ? RESTART.length() : Outbox.RELAY_PREFIX.length());
-    return "relay-change/" + relay.replaceFirst("/[0-9]+$", "");
+  /** Whether somebody runs the lane that this is about, or changes the number of lanes. */
+  private static boolean isAtWork(String name, Set<String> held) {
+    // What keeps the outbox meanwhile has a word and a colon before the relay's name, which has
+    // none.
+    String lane = name.substring(Math.max(Outbox.RELAY_PREFIX.length(), name.indexOf(':') + 1));
+    return held.contains(Outbox.RELAY_PREFIX + lane)
+        || held.contains("relay-change/" + lane.replaceFirst("/[0-9]+$", ""));
   }
 
   /** Fields between tabs; line ends in them are escaped, and stay so on the one line of a find. */

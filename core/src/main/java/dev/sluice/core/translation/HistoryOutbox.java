@@ -118,7 +118,7 @@ public final class HistoryOutbox implements Outbox {
         for (OutboxMessage message : messages(event)) {
           if (message.position().isAfter(after) && messages.size() < limit) {
             if (messages.isEmpty() && !event.equals(page.events().getFirst())) {
-              lookedThrough(after, before(event.position()));
+              remember(after, before(event.position()));
             }
             messages.add(message);
           }
@@ -129,7 +129,7 @@ public final class HistoryOutbox implements Outbox {
       }
       from = page.next();
       if (messages.isEmpty()) {
-        lookedThrough(after, from);
+        remember(after, from);
       }
     } while (page.more());
     return messages;
@@ -141,7 +141,7 @@ public final class HistoryOutbox implements Outbox {
     }
   }
 
-  private void lookedThrough(Position after, Position to) {
+  private void remember(Position after, Position to) {
     synchronized (quiet) {
       quiet.merge(after, to, Position::max);
     }
